@@ -11,7 +11,7 @@ use devops_e2e::{Run, TestEnv, finish, outside};
 use devops_fakes::s3::{ACCESS_KEY, SECRET_KEY};
 use rustix::{fs::chmod, process::geteuid};
 
-use crate::s3push::Setting;
+use crate::s3push::S3TestEnv;
 
 /// A user of whom nothing else runs: the kernel counts the processes of a user, not of a tree.
 fn unused_user() -> u32 {
@@ -171,7 +171,7 @@ fn a_limit_of_files_is_no_difference_and_no_file_that_is_left_out() {
 
 #[test]
 fn a_limit_of_files_ends_the_work_on_a_tree() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     let env = &setting.env;
     if !geteuid().is_root() {
         return outside::skip("only root can become a user of whom nothing runs");

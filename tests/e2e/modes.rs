@@ -9,7 +9,7 @@ use std::{
 use devops_e2e::{TestEnv, finish, without_root};
 use rustix::process::geteuid;
 
-use crate::s3push::Setting;
+use crate::s3push::S3TestEnv;
 
 fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o7777
@@ -21,7 +21,7 @@ const GZIP: &[u8] =
 
 #[test]
 fn what_get_writes_follows_the_umask_but_an_archive() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     setting.env.write("source/a.txt", "text");
     let mut objects = vec![("a.txt", b"text".to_vec()), ("foreign", GZIP.to_vec())];
     for (key, flag) in [("archive", "--no-reproducible"), ("reproducible", "--reproducible")] {
@@ -51,7 +51,7 @@ fn what_get_writes_follows_the_umask_but_an_archive() {
 
 #[test]
 fn get_gives_files_the_mode_and_group_it_is_told() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     setting.server.put("backups", "a.txt", b"text");
     let to = setting.env.path("a.txt");
     let group = fs::metadata(setting.env.path("")).unwrap().gid().to_string();
@@ -74,7 +74,7 @@ fn get_gives_files_the_mode_and_group_it_is_told() {
 
 #[test]
 fn a_receipt_is_private_and_metrics_are_for_the_collector() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     setting.env.write("file", "content");
     let put =
         ["put", "file", "s3://backups/file", "--receipt", "receipt", "--metrics-file", "m.prom"];
@@ -119,7 +119,7 @@ fn the_metrics_of_the_printed_unit_can_be_read_by_another_user() {
 
 #[test]
 fn the_folders_of_state_and_caches_are_private_whatever_the_umask() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     setting.env.write("source/a.txt", "text");
     setting.env.write("passphrase", "correct horse");
     setting.env.write("large", vec![7; 6 << 20]);

@@ -22,12 +22,12 @@ pub(crate) const MIB: usize = 1 << 20;
 pub(crate) const LONG: Duration = Duration::from_mins(2);
 
 /// An environment with a server, credentials and an endpoint.
-pub(crate) struct Setting {
+pub(crate) struct S3TestEnv {
     pub(crate) env: TestEnv,
     pub(crate) server: Server,
 }
 
-impl Setting {
+impl S3TestEnv {
     pub(crate) fn new() -> Self {
         Self { env: TestEnv::new(), server: Server::with_bucket() }
     }
@@ -81,7 +81,7 @@ pub(crate) fn json_lines(text: &str) -> Vec<Value> {
 
 #[test]
 fn a_file_is_put_under_its_name_with_the_words_of_the_contract() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     setting.env.write("note.txt", "123456789");
 
     let run = setting.run(&["put", "note.txt", "s3://backups"]);
@@ -97,7 +97,7 @@ fn a_file_is_put_under_its_name_with_the_words_of_the_contract() {
 
 #[test]
 fn a_large_file_goes_in_parallel_parts_and_is_confirmed_as_a_whole() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     setting.server.faults(&["UploadPart:hold:times=2"]);
     setting.file("large.bin", 200 * MIB);
 
@@ -116,7 +116,7 @@ fn a_large_file_goes_in_parallel_parts_and_is_confirmed_as_a_whole() {
 
 #[test]
 fn a_connection_that_is_pulled_twice_still_ends_in_the_right_object() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     setting.server.faults(&["UploadPart:drop-before:part=2", "UploadPart:drop-after:part=4"]);
     setting.file("a.bin", 40 * MIB);
 
@@ -136,7 +136,7 @@ fn a_connection_that_is_pulled_twice_still_ends_in_the_right_object() {
 
 #[test]
 fn an_existing_key_is_refused_kept_or_replaced() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     setting.server.put("backups", "a.txt", b"precious");
     setting.env.write("a.txt", "other");
     let put = ["put", "a.txt", "s3://backups"];
@@ -169,7 +169,7 @@ fn an_existing_key_is_refused_kept_or_replaced() {
 
 #[test]
 fn an_object_is_encrypted_tagged_and_locked_as_asked() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     setting.env.write("a.txt", "x");
     let flags = "--sse aws:kms --sse-kms-key-id key-7 --tag team=ops --tag tier=1 \
                  --lock-mode compliance --lock-until 2999-03-01T12:00:00+02:00 --legal-hold";
@@ -198,7 +198,7 @@ fn an_object_is_encrypted_tagged_and_locked_as_asked() {
 
 #[test]
 fn attributes_that_do_not_go_together_are_refused_before_anything_is_sent() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     setting.env.write("a.txt", "x");
 
     for (flags, said) in [
@@ -225,7 +225,7 @@ fn attributes_that_do_not_go_together_are_refused_before_anything_is_sent() {
 
 #[test]
 fn what_is_wrong_is_said_with_the_code_of_the_contract() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     setting.env.write("a.txt", "x");
     let put = ["put", "a.txt", "s3://backups"];
     let with = |name: &str, value: &str| finish(setting.command(&put).env(name, value));
@@ -275,7 +275,7 @@ fn what_is_wrong_is_said_with_the_code_of_the_contract() {
 #[test]
 fn an_expired_session_and_a_wrong_clock_are_said_so() {
     for (fault, said) in [("expired-token", "log in again"), ("skewed", "the store's clock says")] {
-        let setting = Setting::new();
+        let setting = S3TestEnv::new();
         setting.server.faults(&[&format!("*:{fault}:always")]);
         setting.env.write("a.txt", "x");
 
@@ -288,7 +288,7 @@ fn an_expired_session_and_a_wrong_clock_are_said_so() {
 
 #[test]
 fn a_bucket_in_another_region_is_found() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     setting.server.faults(&["*:region=eu-central-1:always"]);
     setting.env.write("a.txt", "x");
 
@@ -299,7 +299,7 @@ fn a_bucket_in_another_region_is_found() {
 
 #[test]
 fn a_server_that_stands_still_ends_the_put_in_time() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     setting.server.faults(&["*:stall:always"]);
     setting.env.write("a.txt", "x");
 
@@ -317,7 +317,7 @@ fn a_server_that_stands_still_ends_the_put_in_time() {
     assert!(run.stderr.contains("no answer in time"), "{}", run.stderr);
 }
 
-fn tree(setting: &Setting) {
+fn tree(setting: &S3TestEnv) {
     for name in ["tree/a.txt", "tree/sub/b.txt", "tree/sub/c.log", "tree/skip/d.txt"] {
         setting.env.write(name, name);
     }
@@ -325,7 +325,7 @@ fn tree(setting: &Setting) {
 
 #[test]
 fn a_folder_is_put_under_a_prefix_with_filters() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     tree(&setting);
 
     let run =
@@ -338,7 +338,7 @@ fn a_folder_is_put_under_a_prefix_with_filters() {
 
 #[test]
 fn a_glob_is_put_relative_to_its_beginning() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     tree(&setting);
 
     setting.run(&["put", "tree/**/*.txt", "s3://backups", "--include", "b.*"]).expect_code(0);
@@ -348,7 +348,7 @@ fn a_glob_is_put_relative_to_its_beginning() {
 
 #[test]
 fn what_is_left_out_of_a_folder_is_named_and_makes_the_result_partial() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     tree(&setting);
     std::os::unix::fs::symlink("a.txt", setting.env.path("tree/link")).expect("a link");
     setting.server.put("backups", "a.txt", b"other");
@@ -367,7 +367,7 @@ fn what_is_left_out_of_a_folder_is_named_and_makes_the_result_partial() {
 
 #[test]
 fn a_folder_of_which_nothing_is_stored_is_a_failure() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     setting.env.write("tree/a.txt", "mine");
     setting.server.put("backups", "a.txt", b"other");
 
@@ -379,7 +379,7 @@ fn a_folder_of_which_nothing_is_stored_is_a_failure() {
 
 #[test]
 fn a_dry_run_says_what_would_happen_and_writes_nothing() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     tree(&setting);
     setting.server.put("backups", "a.txt", b"tree/a.txt");
 
@@ -399,13 +399,13 @@ fn a_dry_run_says_what_would_happen_and_writes_nothing() {
     assert_eq!(setting.server.keys("backups"), ["a.txt"]);
 }
 
-fn pipe(setting: &Setting, input: &Path, args: &[&str]) -> Run {
+fn pipe(setting: &S3TestEnv, input: &Path, args: &[&str]) -> Run {
     finish(setting.command(args).stdin(fs::File::open(input).expect("the input exists")))
 }
 
 #[test]
 fn the_standard_input_is_put_and_its_length_is_checked() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     let input = setting.file("input", 20 * MIB);
     let size = (20 * MIB).to_string();
 
@@ -425,7 +425,7 @@ fn the_standard_input_is_put_and_its_length_is_checked() {
 
 #[test]
 fn a_named_pipe_is_no_source() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     let pipe = setting.env.path("pipe");
     mknodat(CWD, &pipe, FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap();
 
@@ -440,7 +440,7 @@ fn a_named_pipe_is_no_source() {
 #[test]
 fn one_signal_ends_a_put_whose_input_hangs() {
     for (signal, code) in [(Signal::TERM, 143), (Signal::INT, 130)] {
-        let setting = Setting::new();
+        let setting = S3TestEnv::new();
         let (reader, writer) = std::io::pipe().unwrap();
         let mut command = setting.command(&["put", "-", "s3://backups/stream"]);
         command.stdin(reader);
@@ -457,7 +457,7 @@ fn one_signal_ends_a_put_whose_input_hangs() {
 
 #[test]
 fn an_object_comes_back_and_is_verified() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     setting.file("a.bin", 20 * MIB);
     setting.run(&["put", "a.bin", "s3://backups/x/a.bin"]).expect_code(0);
     fs::create_dir(setting.env.path("out")).expect("a folder");
@@ -488,7 +488,7 @@ fn an_object_comes_back_and_is_verified() {
 
 #[test]
 fn verify_does_not_call_ok_what_only_has_the_right_size() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     setting.file("a.bin", 1000);
     setting.env.write("b.bin", "b".repeat(1000));
     setting.run(&["put", "a.bin", "s3://backups/a.bin"]).expect_code(0);
@@ -508,7 +508,7 @@ fn verify_does_not_call_ok_what_only_has_the_right_size() {
 
 #[test]
 fn verify_says_in_which_parts_an_object_differs() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     let mut content = bytes(20 * MIB);
     setting.file("a.bin", 20 * MIB);
     setting.run(&["put", "a.bin", "s3://backups/a.bin"]).expect_code(0);
@@ -548,7 +548,7 @@ fn ask(method: &str, url: &str, body: &[u8]) -> String {
 
 #[test]
 fn an_address_gives_one_permission_to_whoever_has_it() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     setting.server.put("backups", "a b+ü.txt", b"precious");
     let get = ["presign", "s3://backups/a b+ü.txt"];
 
@@ -583,7 +583,7 @@ fn an_address_gives_one_permission_to_whoever_has_it() {
 
 #[test]
 fn an_address_is_for_the_region_of_the_bucket_and_what_may_be_read() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     setting.server.put("backups", "a.txt", b"x");
     let presign = ["presign", "s3://backups/a.txt"];
     setting.server.faults(&["HeadObject:region=eu-central-1:times=1"]);
@@ -603,7 +603,7 @@ fn an_address_is_for_the_region_of_the_bucket_and_what_may_be_read() {
 
 #[test]
 fn an_address_says_when_the_credentials_end_before_it() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     setting.server.put("backups", "a.txt", b"x");
     let credentials = serde_json::json!({
         "Version": 1, "AccessKeyId": ACCESS_KEY, "SecretAccessKey": SECRET_KEY,
@@ -639,7 +639,7 @@ fn an_address_says_when_the_credentials_end_before_it() {
 
 #[test]
 fn a_project_file_locks_nothing_and_turns_no_address_into_one_to_write_to() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     setting.server.put("backups", "a.txt", b"x");
     fs::create_dir(setting.env.path(".git")).unwrap();
     let run = |project: &str, args: &[&str]| {
@@ -671,7 +671,7 @@ fn a_project_file_locks_nothing_and_turns_no_address_into_one_to_write_to() {
 
 #[test]
 fn objects_and_unfinished_uploads_are_listed_and_aborted() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     setting.server.put("backups", "a.txt", b"abc");
     setting.server.faults(&["UploadPart:denied:always", "AbortMultipartUpload:denied:times=1"]);
     setting.file("b.bin", 20 * MIB);
@@ -710,7 +710,7 @@ fn objects_and_unfinished_uploads_are_listed_and_aborted() {
 
 #[test]
 fn a_store_that_answers_another_checksum_is_not_believed() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     setting.server.faults(&["PutObject:wrong-checksum"]);
     setting.env.write("a.txt", "x");
 
@@ -722,7 +722,7 @@ fn a_store_that_answers_another_checksum_is_not_believed() {
 
 #[test]
 fn a_receipt_says_what_was_stored() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     setting.env.write("a.txt", "123456789");
 
     setting.run(&["put", "a.txt", "s3://backups", "--receipt", "receipt.json"]).expect_code(0);

@@ -8,7 +8,7 @@ use std::{
 
 use devops_e2e::{Refusing, Run, finish};
 
-use crate::s3push::{Setting, json_lines};
+use crate::s3push::{S3TestEnv, json_lines};
 
 /// A server that gives every request the same raw bytes.
 struct Answers(SocketAddr);
@@ -60,7 +60,7 @@ impl Answers {
         format!("http://{}", self.0)
     }
 
-    fn run(&self, setting: &Setting, args: &[&str]) -> Run {
+    fn run(&self, setting: &S3TestEnv, args: &[&str]) -> Run {
         let mut command = setting.command(args);
         finish(command.env("DEVOPS_S3PUSH_ENDPOINT_URL", self.url()))
     }
@@ -82,7 +82,7 @@ fn check_harmless(run: &Run) {
 
 #[test]
 fn no_error_of_a_store_steers_a_terminal_or_writes_a_line() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     setting.env.write("a.txt", "x");
     setting.env.write("d/a.txt", "x");
     for (status, code) in [("403 Forbidden", "AccessDenied"), ("400 Bad Request", HOSTILE)] {
@@ -120,7 +120,7 @@ fn no_error_of_a_store_steers_a_terminal_or_writes_a_line() {
 
 #[test]
 fn the_ids_of_a_store_are_shown_escaped_and_taken_back_as_they_are_shown() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     let store = Answers::xml("200 OK", |request| {
         let date = "2026-11-01T00:00:00.000Z";
         if request.contains("?uploads") || request.contains("&uploads") {
@@ -165,7 +165,7 @@ fn the_ids_of_a_store_are_shown_escaped_and_taken_back_as_they_are_shown() {
 
 #[test]
 fn an_address_that_is_not_the_store_s_is_told_from_a_store_that_is_down() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     let moved = "HTTP/1.1 301 Moved\r\nlocation: https://s3.example.com/b?x\r\ncontent-length: 5\r\nconnection: close\r\n\r\nmoved";
     let nginx = "HTTP/1.1 400 Bad Request\r\ncontent-length: 51\r\nconnection: close\r\n\r\nThe plain HTTP request was sent to HTTPS port (400)";
     let alert = [0x15, 3, 1, 0, 2, 2, 50];
@@ -192,7 +192,7 @@ fn an_address_that_is_not_the_store_s_is_told_from_a_store_that_is_down() {
 
 #[test]
 fn the_proxy_is_named_where_one_was_used() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     setting.server.put("backups", "a", b"1");
     let refusing = Refusing::new();
     let proxy = refusing.endpoint();
@@ -223,7 +223,7 @@ fn the_proxy_is_named_where_one_was_used() {
 
 #[test]
 fn a_proxy_that_cannot_be_used_is_a_wrong_configuration() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     let proxy = Answers::with(|_| {
         b"HTTP/1.1 407 Proxy Authentication Required\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
             .to_vec()

@@ -1,12 +1,12 @@
 //! `devops-s3push` against stores that do not do what they were asked, with a success.
 
-use crate::s3push::{Setting, json_lines};
+use crate::s3push::{S3TestEnv, json_lines};
 
 const SSE: &str = "x-amz-server-side-encryption";
 
 /// Lets requests that begin an object ignore a header.
-fn ignoring(header: &str) -> Setting {
-    let setting = Setting::new();
+fn ignoring(header: &str) -> S3TestEnv {
+    let setting = S3TestEnv::new();
     setting.env.write("a.txt", "content");
     for operation in ["PutObject", "CreateMultipartUpload"] {
         setting.server.faults(&[&format!("{operation}:ignore={header}:always")]);
@@ -76,7 +76,7 @@ fn what_is_there_is_not_replaced_by_something_in_clear() {
 
 #[test]
 fn what_is_found_out_is_remembered() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     setting.env.write("a.txt", "content");
     let put = ["put", "a.txt", "s3://backups", "--overwrite", "--sse", "AES256"];
     setting.run(&put).expect_code(0);
@@ -90,7 +90,7 @@ fn what_is_found_out_is_remembered() {
 
 #[test]
 fn checksums_that_are_only_repeated_prove_nothing_once_that_is_known() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     setting.env.write("a.txt", "content");
     setting.server.faults(&["*:echo-checksum:always", "PutObject:damage:after=9:always"]);
     let doctor = setting.run(&["doctor", "s3://backups/d/"]);
@@ -120,7 +120,7 @@ fn checksums_that_are_only_repeated_prove_nothing_once_that_is_known() {
 
 #[test]
 fn what_a_store_lists_beside_a_prefix_is_not_fetched() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     for key in ["p/a", "q/private", "other"] {
         setting.server.put("backups", key, b"content");
     }

@@ -8,16 +8,16 @@ use std::{
 use devops_e2e::{Run, finish};
 use serde_json::Value;
 
-use crate::s3push::{MIB, Setting, bytes, json_lines};
+use crate::s3push::{MIB, S3TestEnv, bytes, json_lines};
 
 /// A folder whose archive has 30 MiB, and where one megabyte changes from day to day.
 pub(crate) struct Home {
-    pub(crate) setting: Setting,
+    pub(crate) setting: S3TestEnv,
 }
 
 impl Home {
     pub(crate) fn new() -> Self {
-        let home = Self { setting: Setting::new() };
+        let home = Self { setting: S3TestEnv::new() };
         for n in 0..6 {
             home.setting.file(&format!("home/{n}.bin"), (5 * MIB) + n);
         }

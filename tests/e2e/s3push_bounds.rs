@@ -2,7 +2,7 @@
 
 use devops_e2e::{Run, finish};
 
-use crate::s3push::Setting;
+use crate::s3push::S3TestEnv;
 
 #[track_caller]
 fn check_one_error(run: &Run, code: i32, said: &str) {
@@ -16,7 +16,7 @@ fn check_one_error(run: &Run, code: i32, said: &str) {
 
 #[test]
 fn an_answer_without_an_end_is_cut_off_and_told_in_one_line() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     setting.env.write("a.txt", "x");
     setting.server.put("backups", "a.txt", b"y");
     let list: &[&str] = &["list", "s3://backups/"];
@@ -42,7 +42,7 @@ fn an_answer_without_an_end_is_cut_off_and_told_in_one_line() {
 
 #[test]
 fn an_object_that_is_larger_than_any_other_answer_comes_back_whole() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     let bytes = crate::s3push::bytes(20 << 20);
     setting.server.put("backups", "large", &bytes);
 
@@ -58,7 +58,7 @@ fn an_object_that_is_larger_than_any_other_answer_comes_back_whole() {
 
 #[test]
 fn a_listing_that_leads_to_itself_is_given_up_at_once() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     setting.server.put("backups", "a.txt", b"y");
     setting.server.faults(&["ListObjectsV2:same-page:always"]);
 
@@ -71,7 +71,7 @@ fn a_listing_that_leads_to_itself_is_given_up_at_once() {
 
 #[test]
 fn a_region_or_an_endpoint_that_makes_no_address_is_a_wrong_configuration() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     for flags in [
         ["--region", "eu west"],
         ["--region", ""],

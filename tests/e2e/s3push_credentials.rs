@@ -5,17 +5,17 @@ use std::{fs, process::Command};
 use devops_e2e::finish;
 use devops_fakes::s3::{ACCESS_KEY, Entry, SECRET_KEY};
 
-use crate::s3push::{MIB, Setting, bytes};
+use crate::s3push::{MIB, S3TestEnv, bytes};
 
 /// A profile whose credentials come from a program that counts how often it is asked.
 struct Program {
-    setting: Setting,
+    setting: S3TestEnv,
 }
 
 impl Program {
     /// Gives the session `first` when it is asked for the first time, and `then` later.
     fn new(first: &str, then: &str) -> Self {
-        let setting = Setting::new();
+        let setting = S3TestEnv::new();
         let program = Self { setting };
         program.give(first, then);
         program
@@ -115,7 +115,7 @@ fn a_chain_without_newer_credentials_ends_the_put_and_a_login_lets_it_go_on() {
 
 #[test]
 fn a_profile_that_is_named_counts_more_than_keys_in_the_environment() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     let config = setting.env.write(
         "config",
         format!(
@@ -139,7 +139,7 @@ fn a_profile_that_is_named_counts_more_than_keys_in_the_environment() {
 
 #[test]
 fn what_is_wrong_with_the_credentials_is_named_with_what_to_do() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     let path = |name: &str| setting.env.path(name).display().to_string();
     let config = setting.env.write(
         "config",

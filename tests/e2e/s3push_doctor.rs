@@ -5,11 +5,11 @@ use std::fs;
 use devops_e2e::{Refusing, names_in};
 use rustix::process::Signal;
 
-use crate::s3push::{LONG, MIB, Setting, bytes, json_lines};
+use crate::s3push::{LONG, MIB, S3TestEnv, bytes, json_lines};
 
 #[test]
 fn doctor_says_what_puts_reach_and_leaves_nothing_in_the_store() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
 
     let run = setting.run(&["doctor", "s3://backups/nightly/"]);
 
@@ -28,7 +28,7 @@ fn doctor_says_what_puts_reach_and_leaves_nothing_in_the_store() {
 
 #[test]
 fn what_doctor_found_out_spares_the_next_put_a_refusal() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     setting.server.faults(&["*:refuse-checksums:always", "PutObject:ignore-condition:always"]);
     setting.env.write("a.txt", "x");
 
@@ -59,7 +59,7 @@ fn what_doctor_found_out_spares_the_next_put_a_refusal() {
 
 #[test]
 fn doctor_ends_with_the_code_of_what_is_wrong() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     setting.run(&["doctor", "s3://backups/a.txt"]).expect_code(2);
     setting.run(&["doctor", "s3://nowhere/"]).expect_code(5);
     let closed = Refusing::new();
@@ -78,7 +78,7 @@ fn doctor_ends_with_the_code_of_what_is_wrong() {
 
 #[test]
 fn doctor_cleans_up_after_a_signal() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     setting.server.faults(&["UploadPart:stall:always"]);
     let doctor = setting.start(&["doctor", "s3://backups"]);
     assert!(setting.server.wait_for(|log| log.iter().any(|e| e.operation == "UploadPart"), LONG));
@@ -92,7 +92,7 @@ fn doctor_cleans_up_after_a_signal() {
 
 #[test]
 fn a_key_of_the_customer_goes_with_every_request_and_into_no_file() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     setting.env.write("key", [7; 32]);
     setting.file("a.bin", 20 * MIB);
     setting.server.faults(&["UploadPart:denied:part=2"]);
@@ -129,7 +129,7 @@ fn a_key_of_the_customer_goes_with_every_request_and_into_no_file() {
 
 #[test]
 fn what_a_store_cannot_have_and_keys_that_are_none_are_refused_before_anything_is_sent() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     setting.env.write("a.txt", "x");
     setting.env.write("short", "no key");
     setting.env.write("key", [7; 32]);

@@ -16,7 +16,7 @@ use rustix::{
 };
 
 use crate::{
-    s3push::{LONG, MIB, Setting, bytes},
+    s3push::{LONG, MIB, S3TestEnv, bytes},
     s3push_base::Home,
 };
 
@@ -34,8 +34,8 @@ fn check_refused(run: &Run, code: i32, said: &str) {
 
 #[test]
 fn who_is_not_let_in_reads_one_message() {
-    let wrong = |setting: &Setting, name: &str| finish(setting.command(&PUT).env(name, "wrong"));
-    let setting = Setting::new();
+    let wrong = |setting: &S3TestEnv, name: &str| finish(setting.command(&PUT).env(name, "wrong"));
+    let setting = S3TestEnv::new();
     setting.env.write("a.txt", "x");
     check_refused(&wrong(&setting, "AWS_SECRET_ACCESS_KEY"), 77, "SignatureDoesNotMatch");
     check_refused(&wrong(&setting, "AWS_ACCESS_KEY_ID"), 77, "does not know this access key");
@@ -62,7 +62,7 @@ fn who_is_not_let_in_reads_one_message() {
 
 #[test]
 fn a_store_that_cannot_be_reached_is_one_message() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     setting.env.write("a.txt", "x");
     let closed = Refusing::new();
     let put = |endpoint: &str| {
@@ -75,7 +75,7 @@ fn a_store_that_cannot_be_reached_is_one_message() {
 
 #[test]
 fn a_certificate_of_an_unknown_authority_is_not_trusted() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     setting.env.write("a.txt", "x");
     let Some(openssl) = program("openssl") else { return };
     let (_server, endpoint) = tls_server(&setting, &openssl);
@@ -93,7 +93,7 @@ fn a_certificate_of_an_unknown_authority_is_not_trusted() {
 
 #[test]
 fn a_certificate_that_is_itself_in_the_bundle_is_trusted_for_its_name_alone() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     let Some(openssl) = program("openssl") else { return };
     // It says of itself that it is one of an authority, as `req -x509` makes them.
     let (_server, endpoint) = tls_server(&setting, &openssl);
@@ -121,7 +121,7 @@ fn a_certificate_that_is_itself_in_the_bundle_is_trusted_for_its_name_alone() {
 }
 
 /// Starts a server with a certificate that nobody knows.
-fn tls_server(setting: &Setting, openssl: &Path) -> (Running, String) {
+fn tls_server(setting: &S3TestEnv, openssl: &Path) -> (Running, String) {
     let mut make = setting.env.program(openssl);
     make.args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]);
     make.args(["-nodes", "-keyout", "key.pem", "-out", "cert.pem", "-days", "2"]);
@@ -140,7 +140,7 @@ fn tls_server(setting: &Setting, openssl: &Path) -> (Running, String) {
 
 #[test]
 fn a_source_that_is_no_file_or_needs_too_many_parts_is_refused() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     mknodat(CWD, setting.env.path("pipe"), FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap();
     File::create(setting.env.path("vast")).unwrap().set_len(50_000 * MIB as u64 + 1).unwrap();
     let parts = ["--part-size", "5MiB"];
@@ -157,7 +157,7 @@ fn a_source_that_is_no_file_or_needs_too_many_parts_is_refused() {
 
 #[test]
 fn a_source_that_is_cut_off_while_it_is_read_is_not_stored() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     let file = setting.file("a.bin", 40 * MIB);
     setting.server.faults(&["UploadPart:hold:part=1", "UploadPart:drop-before:part=1"]);
     let put = setting.start(&["put", "a.bin", "s3://backups", "--concurrency", "1"]);
@@ -175,7 +175,7 @@ fn a_source_that_is_cut_off_while_it_is_read_is_not_stored() {
 
 #[test]
 fn a_home_that_cannot_be_written_to_is_one_warning() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     let file = setting.file("a.bin", 9 * MIB);
     fs::set_permissions(file, fs::Permissions::from_mode(0o644)).unwrap();
     fs::set_permissions(setting.env.home(), fs::Permissions::from_mode(0o555)).unwrap();
@@ -191,7 +191,7 @@ fn a_home_that_cannot_be_written_to_is_one_warning() {
 
 #[test]
 fn sizes_around_a_part_and_keys_with_any_character_come_back_as_they_were() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     for (size, n_parts) in [(0, 0), (5 * MIB, 0), (5 * MIB + 1, 2)] {
         let (name, key) = (format!("{size}.bin"), format!("s3://backups/{size}.bin"));
         setting.file(&name, size);
@@ -206,7 +206,7 @@ fn sizes_around_a_part_and_keys_with_any_character_come_back_as_they_were() {
     let ascii: String = (' '..='~').collect();
     let keys = [&ascii, "ünï/日本/😀", "a//b", "../a", "%2F%00", "+ +", "a?b#c&d=e", "."];
     for key in keys {
-        let setting = Setting::new();
+        let setting = S3TestEnv::new();
         setting.env.write("a.txt", key);
         let uri = format!("s3://backups/{key}");
 
@@ -220,7 +220,7 @@ fn sizes_around_a_part_and_keys_with_any_character_come_back_as_they_were() {
 
 /// Interrupts a run as soon as the server is asked for `operation`, which never answers.
 #[track_caller]
-fn check_interrupted(setting: &Setting, args: &[&str], (operation, fault): (&str, &str)) {
+fn check_interrupted(setting: &S3TestEnv, args: &[&str], (operation, fault): (&str, &str)) {
     setting.server.faults(&[&format!("{operation}:{fault}:always")]);
     let before = setting.server.count(operation);
     // Nothing but the signal may end it before the harness does.
@@ -241,7 +241,7 @@ fn check_interrupted(setting: &Setting, args: &[&str], (operation, fault): (&str
 
 #[test]
 fn a_signal_ends_whatever_waits_for_the_store() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     setting.server.put("backups", "there", &bytes(9 * MIB));
     setting.file("a.txt", 9);
     setting.file("there", 9 * MIB);
@@ -292,7 +292,7 @@ fn a_signal_ends_the_making_of_an_archive_out_of_the_one_before() {
     home.check("home-2026-11-02.tar.gz", &second);
 }
 
-fn without_keys(setting: &Setting) -> Command {
+fn without_keys(setting: &S3TestEnv) -> Command {
     let mut command = setting.command(&PUT);
     command.env_remove("AWS_ACCESS_KEY_ID").env_remove("AWS_SECRET_ACCESS_KEY");
     command
@@ -300,7 +300,7 @@ fn without_keys(setting: &Setting) -> Command {
 
 #[test]
 fn a_signal_ends_the_wait_for_credentials() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     setting.env.write("a.txt", "x");
     let pipe = setting.env.path("pipe");
     mknodat(CWD, &pipe, FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap();
@@ -340,7 +340,7 @@ fn a_signal_ends_the_wait_for_credentials() {
 
 #[test]
 fn a_folder_without_files_is_no_success() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     fs::create_dir(setting.env.path("empty")).expect("a folder");
 
     for args in [["put", "empty", "s3://backups/e/"], ["verify", "empty", "s3://backups/e/"]] {

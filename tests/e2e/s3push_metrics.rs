@@ -2,11 +2,11 @@
 
 use std::fs;
 
-use crate::s3push::Setting;
+use crate::s3push::S3TestEnv;
 
 #[test]
 fn how_it_went_is_written_for_the_textfile_collector() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     setting.file("a.bin", 1000);
     let metrics = setting.env.path("s3push.prom");
     let args = ["put", "a.bin", "s3://backups/x/", "--metrics-file", "s3push.prom"];

@@ -9,7 +9,7 @@ use rustix::process::Signal;
 
 use crate::{
     backup_faults::SmallDisk,
-    s3push::{LONG, MIB, Setting, bytes},
+    s3push::{LONG, MIB, S3TestEnv, bytes},
     s3push_resume::journals,
 };
 
@@ -55,14 +55,14 @@ fn name(day: u32) -> String {
 
 /// A host and its store.
 struct Nights {
-    setting: Setting,
+    setting: S3TestEnv,
     small: Vec<u8>,
     large: Vec<u8>,
 }
 
 impl Nights {
     fn new() -> Self {
-        let setting = Setting::new();
+        let setting = S3TestEnv::new();
         setting.env.write("small/a", "1");
         setting.file("large/a", LARGE);
         let [small, large] = ["small", "large"].map(|source| {

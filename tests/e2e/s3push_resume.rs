@@ -6,13 +6,13 @@ use devops_e2e::{Run, Running, finish, names_in};
 use devops_fakes::s3::Entry;
 use rustix::process::Signal;
 
-use crate::s3push::{LONG, MIB, Setting, bytes, json_lines};
+use crate::s3push::{LONG, MIB, S3TestEnv, bytes, json_lines};
 
 /// Five parts of the usual size.
 const SIZE: usize = 33 * MIB;
 const PUT: [&str; 3] = ["put", "a.bin", "s3://backups"];
 
-pub(crate) fn journals(setting: &Setting) -> Vec<String> {
+pub(crate) fn journals(setting: &S3TestEnv) -> Vec<String> {
     let folder = setting.env.home().join(".local/state/devops/s3push");
     if folder.exists() { names_in(&folder) } else { Vec::new() }
 }
@@ -30,7 +30,7 @@ pub(crate) fn is_aborted(log: &[Entry]) -> bool {
 }
 
 /// Starts a put that hangs at this part, and waits until all others are there.
-fn stuck_at(setting: &Setting, part: u32, args: &[&str]) -> Running {
+fn stuck_at(setting: &S3TestEnv, part: u32, args: &[&str]) -> Running {
     setting.server.faults(&[&format!("UploadPart:stall:part={part}:always")]);
     let before = taken(&setting.server.log()).len();
     let put = setting.start(args);
@@ -41,7 +41,7 @@ fn stuck_at(setting: &Setting, part: u32, args: &[&str]) -> Running {
 }
 
 /// Ends a put that hangs, and lets everything go well from then on.
-fn end(setting: &Setting, put: Running, signal: Signal) -> Run {
+fn end(setting: &S3TestEnv, put: Running, signal: Signal) -> Run {
     put.signal(signal);
     let run = put.finish();
     setting.server.clear_faults();
@@ -50,7 +50,7 @@ fn end(setting: &Setting, put: Running, signal: Signal) -> Run {
 }
 
 /// Checks that the object is there, each part was sent once, and nothing is left over.
-fn check(setting: &Setting) {
+fn check(setting: &S3TestEnv) {
     assert!(setting.object("a.bin") == bytes(SIZE));
     assert_eq!(taken(&setting.server.log()), [1, 2, 3, 4, 5]);
     assert_eq!(setting.server.pending_uploads("backups"), 0);
@@ -60,7 +60,7 @@ fn check(setting: &Setting) {
 #[test]
 fn a_put_killed_at_any_part_goes_on_and_sends_no_finished_part_again() {
     for part in 1..=5 {
-        let setting = Setting::new();
+        let setting = S3TestEnv::new();
         setting.file("a.bin", SIZE);
         let put = stuck_at(&setting, part, &PUT);
         end(&setting, put, Signal::KILL).expect_code(137);
@@ -77,7 +77,7 @@ fn a_put_killed_at_any_part_goes_on_and_sends_no_finished_part_again() {
 
 #[test]
 fn a_put_killed_at_its_completion_goes_on_and_sends_nothing() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     setting.file("a.bin", SIZE);
     setting.server.faults(&["CompleteMultipartUpload:stall:always"]);
     let put = setting.start(&PUT);
@@ -99,7 +99,7 @@ fn a_put_killed_at_its_completion_goes_on_and_sends_nothing() {
 #[test]
 fn an_interrupted_put_says_how_to_go_on() {
     for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
-        let setting = Setting::new();
+        let setting = S3TestEnv::new();
         setting.file("a.bin", SIZE);
         let put = stuck_at(&setting, 3, &PUT);
 
@@ -118,7 +118,7 @@ fn an_interrupted_put_says_how_to_go_on() {
 
 #[test]
 fn a_put_that_is_not_to_be_resumed_is_aborted() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     setting.file("a.bin", SIZE);
     let args = [&PUT[..], &["--no-resume"]].concat();
     let put = stuck_at(&setting, 3, &args);
@@ -136,7 +136,7 @@ fn a_put_that_is_not_to_be_resumed_is_aborted() {
 #[test]
 fn a_source_that_was_changed_is_put_anew_and_not_resumed() {
     for command in [&PUT[..], &["sync", "tree", "s3://backups/"]] {
-        let setting = Setting::new();
+        let setting = S3TestEnv::new();
         setting.file("tree/a.bin", SIZE);
         let args: Vec<_> =
             command.iter().map(|&arg| if arg == "a.bin" { "tree/a.bin" } else { arg }).collect();
@@ -169,7 +169,7 @@ fn a_source_that_was_changed_is_put_anew_and_not_resumed() {
 
 #[test]
 fn two_processes_do_not_send_the_same_file() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     setting.file("a.bin", SIZE);
     let put = stuck_at(&setting, 3, &PUT);
 
@@ -186,7 +186,7 @@ fn two_processes_do_not_send_the_same_file() {
 
 #[test]
 fn none_of_several_is_a_failure_and_a_single_one_keeps_its_own_code() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     for name in ["a.bin", "b.bin"] {
         setting.file(name, SIZE);
         let put = stuck_at(&setting, 3, &["put", name, "s3://backups"]);
@@ -208,7 +208,7 @@ fn none_of_several_is_a_failure_and_a_single_one_keeps_its_own_code() {
 
 #[test]
 fn resume_goes_on_with_all_and_names_what_it_cannot() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     for name in ["a.bin", "b.bin"] {
         setting.file(name, SIZE);
         let put = stuck_at(&setting, 3, &["put", name, "s3://backups"]);
@@ -241,7 +241,7 @@ fn resume_goes_on_with_all_and_names_what_it_cannot() {
 
 #[test]
 fn an_upload_that_cannot_be_dropped_is_named() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     for name in ["a.bin", "b.bin"] {
         setting.file(name, SIZE);
         let put = stuck_at(&setting, 3, &["put", name, "s3://backups"]);
@@ -267,7 +267,7 @@ fn an_upload_that_cannot_be_dropped_is_named() {
 
 #[test]
 fn uploads_leaves_alone_what_can_be_resumed() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     setting.file("a.bin", SIZE);
     let put = stuck_at(&setting, 3, &PUT);
     end(&setting, put, Signal::KILL);
@@ -294,7 +294,7 @@ fn uploads_leaves_alone_what_can_be_resumed() {
 
 #[test]
 fn a_tree_goes_on_where_it_stopped() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     setting.file("tree/a.bin", SIZE);
     setting.file("tree/b.txt", 10);
     let args = ["put", "tree", "s3://backups"];
@@ -312,7 +312,7 @@ fn a_tree_goes_on_where_it_stopped() {
 
 #[test]
 fn a_host_without_a_place_for_the_journal_is_warned_and_puts_all_the_same() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     setting.file("a.bin", SIZE);
     let warning = ": an upload that breaks off is aborted";
 
@@ -343,7 +343,7 @@ fn a_signal_ends_every_phase() {
     for operation in
         ["HeadObject", "CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload"]
     {
-        let setting = Setting::new();
+        let setting = S3TestEnv::new();
         setting.file("a.bin", SIZE);
         setting.server.faults(&[&format!("{operation}:stall:always")]);
         let put = setting.start(&PUT);

@@ -1,10 +1,10 @@
 //! `devops-s3push rm` and `prune`.
 
-use crate::s3push::{Setting, json_lines};
+use crate::s3push::{S3TestEnv, json_lines};
 
 #[test]
 fn rm_removes_what_is_named_and_nothing_where_anything_is_amiss() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     for key in ["a.txt", "logs/1", "logs/2", "logs-old/3"] {
         setting.server.put("backups", key, b"12345");
     }
@@ -40,7 +40,7 @@ fn rm_removes_what_is_named_and_nothing_where_anything_is_amiss() {
 
 #[test]
 fn a_delete_marker_is_not_sold_as_a_deletion_and_a_locked_version_is_named() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     setting.env.write("a.txt", "x");
     setting.server.keep_versions("backups");
     let lock = ["--lock-mode", "governance", "--lock-until", "2999-03-01T12:00:00Z"];
@@ -59,7 +59,7 @@ fn a_delete_marker_is_not_sold_as_a_deletion_and_a_locked_version_is_named() {
 
 #[test]
 fn prune_shows_its_reasons_and_then_does_the_same() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     setting.env.write("source/a", "1");
     for _ in 0..3 {
         setting.env.run("devops-backup", ["create", "source", "made"]).expect_code(0);
@@ -89,7 +89,7 @@ fn prune_shows_its_reasons_and_then_does_the_same() {
 
 #[test]
 fn a_prune_refuses_to_remove_too_much_and_names_what_does_not_count() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     setting.env.write("source/a", "1");
     for _ in 0..12 {
         setting.env.run("devops-backup", ["create", "source", "made"]).expect_code(0);
@@ -123,7 +123,7 @@ fn a_prune_refuses_to_remove_too_much_and_names_what_does_not_count() {
 
 #[test]
 fn a_prune_of_another_name_is_an_error_that_names_what_is_there() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     setting.server.put("backups", "h/shop-2026-11-01.tar.gz", b"x");
 
     let run = setting.run(&["prune", "s3://backups/h/", "--keep-last", "2"]);
@@ -138,7 +138,7 @@ fn a_prune_of_another_name_is_an_error_that_names_what_is_there() {
 
 #[test]
 fn a_put_with_the_rules_of_a_prune_sends_nothing_that_it_removes() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     setting.env.write("source/a", "1");
     for _ in 0..4 {
         setting.env.run("devops-backup", ["create", "source", "made"]).expect_code(0);

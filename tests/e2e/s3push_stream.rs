@@ -13,24 +13,24 @@ use devops_fakes::s3::Entry;
 use rustix::process::Signal;
 
 use crate::{
-    s3push::{LONG, MIB, Setting, bytes, json_lines},
+    s3push::{LONG, MIB, S3TestEnv, bytes, json_lines},
     s3push_resume::is_aborted,
 };
 
 /// Puts what a shell command writes under the key `s`.
-fn put_from(setting: &Setting, script: &str, flags: &[&str]) -> Run {
+fn put_from(setting: &S3TestEnv, script: &str, flags: &[&str]) -> Run {
     let put = ["put", "--from-command", "s3://backups/s"];
     setting.run(&[&put[..], flags, &["--", "sh", "-c", script]].concat())
 }
 
-fn assert_nothing_is_left(setting: &Setting) {
+fn assert_nothing_is_left(setting: &S3TestEnv) {
     assert_eq!(setting.server.keys("backups"), [""; 0]);
     assert_eq!(setting.server.pending_uploads("backups"), 0);
 }
 
 #[test]
 fn a_backup_is_put_while_it_is_made() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     setting.file("home/a.bin", 20 * MIB);
     let backup = binary("devops-backup");
     let put = ["put", "--from-command", "s3://backups/home.tar.gz", "--"];
@@ -53,7 +53,7 @@ fn a_backup_is_put_while_it_is_made() {
 
 #[test]
 fn only_a_command_that_succeeds_has_its_output_stored() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
 
     let failed =
         put_from(&setting, "head -c 20000000 /dev/zero; echo why >&2; exec >&-; exit 3", &[]);
@@ -76,7 +76,7 @@ fn only_a_command_that_succeeds_has_its_output_stored() {
 
 #[test]
 fn what_is_wrong_with_a_command_is_said_before_anything_is_sent() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     setting.env.write("no-program", "text");
     let from = ["put", "--from-command", "s3://backups/s"];
     let refused = |args: &[&str], code: i32, message: &str| {
@@ -104,7 +104,7 @@ fn what_is_wrong_with_a_command_is_said_before_anything_is_sent() {
 
 #[test]
 fn a_signal_ends_a_deaf_command_and_its_upload() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     let pid = setting.env.path("pid");
     let script = format!(
         "trap '' TERM INT; echo $$ >{}; head -c 20000000 /dev/zero; while :; do sleep 600; done",
@@ -127,11 +127,11 @@ fn a_signal_ends_a_deaf_command_and_its_upload() {
     wait_until("the command is gone", || !process.exists());
 }
 
-fn spooled(setting: &Setting) -> Vec<String> {
+fn spooled(setting: &S3TestEnv) -> Vec<String> {
     names_in(&setting.env.path("spools"))
 }
 
-fn put_spooled(setting: &Setting, input: &[u8]) -> Command {
+fn put_spooled(setting: &S3TestEnv, input: &[u8]) -> Command {
     fs::create_dir_all(setting.env.path("spools")).unwrap();
     let path = setting.env.write("input", input);
     let mut command = setting.command(&["put", "-", "s3://backups/s", "--spool", "spools"]);
@@ -141,7 +141,7 @@ fn put_spooled(setting: &Setting, input: &[u8]) -> Command {
 
 #[test]
 fn a_spooled_stream_that_was_killed_goes_on_without_its_input() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     setting.server.faults(&["UploadPart:stall:part=3:always"]);
     let put = Running::start(put_spooled(&setting, &bytes(33 * MIB)));
     let others = |log: &[Entry]| {
@@ -168,7 +168,7 @@ fn a_spooled_stream_that_was_killed_goes_on_without_its_input() {
 }
 
 /// Lets a command write files of 2 MiB at most, as on a disk that is full then.
-fn with_small_files(setting: &Setting, command: &Command) -> Command {
+fn with_small_files(setting: &S3TestEnv, command: &Command) -> Command {
     let mut shell = setting.env.program("sh");
     for (name, value) in command.get_envs() {
         shell.env(name, value.unwrap_or_default());
@@ -180,7 +180,7 @@ fn with_small_files(setting: &Setting, command: &Command) -> Command {
 
 #[test]
 fn a_spool_that_finds_no_room_or_a_stream_that_ends_early_leaves_nothing() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     let command = put_spooled(&setting, &bytes(9 * MIB));
     let input = fs::File::open(setting.env.path("input")).unwrap();
 
@@ -199,7 +199,7 @@ fn a_spool_that_finds_no_room_or_a_stream_that_ends_early_leaves_nothing() {
 
 #[test]
 fn files_go_to_several_places_each_with_its_own_result() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     setting.file("a.bin", 20 * MIB);
     let put = ["put", "a.bin", "s3://backups/x/", "--also", "s3://backups/y.bin"];
 
@@ -233,7 +233,7 @@ fn files_go_to_several_places_each_with_its_own_result() {
 
 #[test]
 fn a_stream_goes_to_several_places_each_with_its_own_result() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     let script = "head -c 20000000 /dev/zero";
 
     let both = put_from(&setting, script, &["--also", "s3://backups/t"]);
@@ -252,7 +252,7 @@ fn a_stream_goes_to_several_places_each_with_its_own_result() {
 
 #[test]
 fn an_object_goes_to_stdout_and_what_is_said_of_it_to_stderr() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     let text = "one line\n".repeat(1 << 20);
     setting.server.put("backups", "a.txt", text.as_bytes());
     let get = ["get", "s3://backups/a.txt", "-"];
@@ -276,7 +276,7 @@ fn an_object_goes_to_stdout_and_what_is_said_of_it_to_stderr() {
 
 #[test]
 fn bytes_that_are_not_the_objects_end_in_10_although_they_went_to_stdout() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     setting.server.put("backups", "a.txt", b"text");
     setting.server.faults(&["HeadObject:wrong-checksum"]);
 
@@ -288,7 +288,7 @@ fn bytes_that_are_not_the_objects_end_in_10_although_they_went_to_stdout() {
 
 #[test]
 fn a_reader_that_has_enough_ends_a_get_silently() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     setting.file("a.bin", 20 * MIB);
     setting.run(&["put", "a.bin", "s3://backups/a.bin"]).expect_code(0);
     let mut get = setting.command(&["get", "s3://backups/a.bin", "-", "-q"]);
@@ -303,7 +303,7 @@ fn a_reader_that_has_enough_ends_a_get_silently() {
 
 #[test]
 fn a_dry_run_into_a_stream_sends_no_byte_and_what_is_for_files_is_said() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     setting.server.put("backups", "a.txt", b"content");
     let pipe = setting.env.path("pipe");
     let mode = rustix::fs::Mode::from_raw_mode(0o600);

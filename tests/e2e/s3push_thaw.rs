@@ -5,13 +5,13 @@ use std::fs;
 use serde_json::json;
 
 use crate::{
-    s3push::{Setting, json_lines},
+    s3push::{S3TestEnv, json_lines},
     s3push_base::Home,
 };
 
 /// A prefix with an object in each of two archives, and one that can be read.
-fn cold() -> Setting {
-    let setting = Setting::new();
+fn cold() -> S3TestEnv {
+    let setting = S3TestEnv::new();
     for key in ["w/deep", "w/cold", "w/warm"] {
         setting.server.put("backups", key, b"12345");
     }

@@ -10,7 +10,7 @@ use devops_e2e::{names_in, wait_until};
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::s3push::{MIB, Setting, bytes, json_lines};
+use crate::s3push::{MIB, S3TestEnv, bytes, json_lines};
 
 fn last(text: &str) -> Value {
     json_lines(text).pop().expect("a summary")
@@ -18,7 +18,7 @@ fn last(text: &str) -> Value {
 
 #[test]
 fn a_put_replaces_what_is_another_and_leaves_what_is_the_same() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     setting.env.write("site/a.txt", "same");
     setting.env.write("site/b.txt", "new");
     setting.server.put("backups", "w/a.txt", b"same");
@@ -41,8 +41,8 @@ fn a_put_replaces_what_is_another_and_leaves_what_is_the_same() {
 }
 
 /// A folder `site` with three files, and a prefix with one that is the same, one that is not and one more.
-fn differing() -> Setting {
-    let setting = Setting::new();
+fn differing() -> S3TestEnv {
+    let setting = S3TestEnv::new();
     for (name, content) in [("a.txt", "same"), ("b.txt", "new"), ("c/d.txt", "x")] {
         setting.env.write(format!("site/{name}"), content);
     }
@@ -160,7 +160,7 @@ fn nothing_is_deleted_when_not_everything_was_stored() {
 
 #[test]
 fn the_objects_under_a_prefix_become_files_in_a_folder() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     for (key, content) in [("w/a", "1"), ("w/b/c", "2"), ("w/f/", "4"), ("w/../x", "3")] {
         setting.server.put("backups", key, content.as_bytes());
     }
@@ -188,7 +188,7 @@ fn the_objects_under_a_prefix_become_files_in_a_folder() {
 
 #[test]
 fn an_object_in_an_archive_is_said_to_be_there() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     setting.server.put("backups", "w/cold", b"x");
     setting.server.put("backups", "w/warm", b"y");
     setting.server.faults(&["GetObject:archived"]);
@@ -206,7 +206,7 @@ fn an_object_in_an_archive_is_said_to_be_there() {
 
 #[test]
 fn a_get_that_was_killed_goes_on_where_it_stopped() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     setting.server.put("backups", "large", &bytes(20 * MIB));
     setting.server.faults(&["GetObject:stall:after=1:always"]);
     let journal = setting.env.path(".large.s3get-journal");
@@ -238,7 +238,7 @@ fn a_get_that_was_killed_goes_on_where_it_stopped() {
 
 #[test]
 fn markers_of_folders_become_folders_and_empty_folders_are_named() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     for marker in ["p/", "p/sub/", "p/deep/er/"] {
         setting.server.put("backups", marker, b"");
     }
@@ -264,7 +264,7 @@ fn markers_of_folders_become_folders_and_empty_folders_are_named() {
 
 #[test]
 fn a_file_whose_size_hides_its_content_is_not_stored_as_an_empty_one() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     setting.env.write("d/a", "");
     symlink("/proc/cpuinfo", setting.env.path("d/cpuinfo")).unwrap();
 
@@ -280,7 +280,7 @@ fn a_file_whose_size_hides_its_content_is_not_stored_as_an_empty_one() {
 
 #[test]
 fn modes_and_times_go_up_and_come_back_on_request() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     let file = setting.env.write("tree/bin/run", "#!/bin/sh\n");
     fs::set_permissions(&file, fs::Permissions::from_mode(0o4750)).unwrap();
     let large = setting.file("tree/large", 11 << 20);

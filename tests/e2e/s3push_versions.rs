@@ -9,7 +9,7 @@ use devops_e2e::finish;
 use serde_json::Value;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use crate::s3push::{Setting, json_lines};
+use crate::s3push::{S3TestEnv, json_lines};
 
 /// Returns the present, when it is past for a store that tells milliseconds.
 fn now() -> String {
@@ -21,13 +21,13 @@ fn now() -> String {
 }
 
 /// A setting with a bucket that keeps versions.
-fn with_versions() -> Setting {
-    let setting = Setting::new();
+fn with_versions() -> S3TestEnv {
+    let setting = S3TestEnv::new();
     setting.server.keep_versions("backups");
     setting
 }
 
-impl Setting {
+impl S3TestEnv {
     fn read(&self, path: &str) -> String {
         fs::read_to_string(self.env.path(path)).expect("a file")
     }
@@ -144,7 +144,7 @@ fn undelete_removes_the_markers_and_nothing_else() {
 
 #[test]
 fn a_bucket_without_versions_knows_the_present_alone() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     setting.server.put("backups", "p/a", b"one");
 
     let at = setting.run(&["get", "s3://backups/p/", "out", "--at", "0s"]);
@@ -168,7 +168,7 @@ fn a_bucket_without_versions_knows_the_present_alone() {
 
 #[test]
 fn a_bucket_is_made_and_listed_by_level_and_in_sum() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     let list = |args: &[&str]| setting.run(&[&["list", "s3://made/"], args].concat());
 
     let made = setting.run(&["mb", "s3://made"]);
@@ -199,7 +199,7 @@ fn a_bucket_is_made_and_listed_by_level_and_in_sum() {
 
 #[test]
 fn a_folder_is_mirrored_down_with_the_guards_of_a_mirror_up() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     for (key, content) in [("w/a", "new"), ("w/b/c", "missing"), ("w/same", "same")] {
         setting.server.put("backups", key, content.as_bytes());
     }
@@ -268,7 +268,7 @@ fn a_folder_is_mirrored_down_with_the_guards_of_a_mirror_up() {
 
 #[test]
 fn objects_are_copied_and_moved_without_passing_here() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     for key in ["p/a", "p/b/c", "p/b/d.log"] {
         setting.server.put("backups", key, key.as_bytes());
     }
@@ -317,7 +317,7 @@ fn objects_are_copied_and_moved_without_passing_here() {
 
 #[test]
 fn a_dry_run_of_a_copy_looks_at_both_objects() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     for (key, content) in [("a", "one"), ("same", "one"), ("other", "two"), ("p/a", "one")] {
         setting.server.put("backups", key, content.as_bytes());
     }
@@ -368,7 +368,7 @@ fn a_dry_run_of_a_copy_looks_at_both_objects() {
 
 #[test]
 fn a_move_to_the_same_content_is_a_move_everywhere() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     for key in ["p/a", "p/b", "q/a", "r", "s"] {
         setting.server.put("backups", key, b"one");
     }
@@ -403,7 +403,7 @@ fn a_move_to_the_same_content_is_a_move_everywhere() {
 
 #[test]
 fn what_is_below_a_prefix_goes_up_a_level() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     for key in ["old/a", "old/b/c"] {
         setting.server.put("backups", key, key.as_bytes());
     }
@@ -435,7 +435,7 @@ fn what_is_below_a_prefix_goes_up_a_level() {
 
 #[test]
 fn a_bucket_that_is_there_is_not_made_again() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
 
     let own = setting.run(&["mb", "s3://backups", "--json"]);
     for name in ["Backups", "a_b", "192.168.1.1", "ab-"] {

@@ -12,7 +12,7 @@ use devops_e2e::{Refusing, Run, Running, TestEnv, binaries::binary, finish, outs
 use devops_fakes::s3::SECRET_KEY;
 use rustix::process::{Signal, geteuid};
 
-use crate::s3push::{Setting, bytes};
+use crate::s3push::{S3TestEnv, bytes};
 
 const TOKEN: &str = "session-token-0b4e5f";
 const CONTAINER_TOKEN: &str = "container-token-0b4e5f";
@@ -51,7 +51,7 @@ fn verbose(secrets: &[&str], args: &[&str], command: impl Fn(&[&str]) -> Command
     runs.into()
 }
 
-fn s3push(setting: &Setting, args: &[&str]) -> Command {
+fn s3push(setting: &S3TestEnv, args: &[&str]) -> Command {
     let mut command = setting.command(args);
     command.env("AWS_SESSION_TOKEN", TOKEN).env("DEVOPS_LOG", "trace");
     command.env("AWS_CONTAINER_AUTHORIZATION_TOKEN", CONTAINER_TOKEN);
@@ -60,7 +60,7 @@ fn s3push(setting: &Setting, args: &[&str]) -> Command {
 
 #[test]
 fn the_most_verbose_log_of_s3push_holds_no_secret() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     setting.env.write("key", CUSTOMER_KEY);
     setting.env.write("tree/a", "a");
     setting.env.write("large", bytes(12 << 20));
@@ -107,7 +107,7 @@ fn the_most_verbose_log_of_s3push_holds_no_secret() {
 
 #[test]
 fn what_s3push_leaves_for_a_resume_holds_no_secret() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     setting.env.write("key", CUSTOMER_KEY);
     setting.env.write("large", bytes(20 << 20));
     setting.server.faults(&["UploadPart:denied:after=1:always"]);
@@ -221,7 +221,7 @@ fn no_dump_of_the_memory_is_made() {
         outside::skip("root's processes belong to root, dumped or not");
         return;
     }
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     setting.env.write("file", "content");
     setting.server.faults(&["PutObject:stall:always"]);
     let mut command = s3push(&setting, &["put", "file", "s3://backups/k"]);

@@ -4,7 +4,7 @@ use std::{fs, os::unix::fs::PermissionsExt};
 
 use devops_e2e::{TestEnv, finish};
 
-use crate::s3push::Setting;
+use crate::s3push::S3TestEnv;
 
 #[test]
 fn variables_are_shown_without_tokens() {
@@ -77,7 +77,7 @@ fn a_passphrase_that_others_can_read_is_named() {
 
 #[test]
 fn a_home_that_does_not_exist_is_not_made() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     setting.env.write("a.txt", "content");
     let home = setting.env.path("no-home");
     let mut command = setting.command(&["put", "a.txt", "s3://backups/"]);
@@ -93,7 +93,7 @@ fn a_home_that_does_not_exist_is_not_made() {
 
 #[test]
 fn no_folder_of_state_caches_or_backups_below_it_is_made_either() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     setting.env.write("a.txt", "content");
     setting.env.write("passphrase", "correct horse");
     setting

@@ -16,7 +16,7 @@ use std::{
 use devops_e2e::{Run, TestEnv, outside};
 use rustix::process::geteuid;
 
-use crate::s3push::Setting;
+use crate::s3push::S3TestEnv;
 
 /// Stands in every file outside, and nowhere else.
 const SECRET: &str = "of another folder";
@@ -199,7 +199,7 @@ fn restore_writes_nothing_outside() {
 
 #[test]
 fn get_writes_nothing_outside() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     let Some(scene) = Scene::new(&setting.env) else { return };
     fs::create_dir(scene.theirs.join("d")).unwrap();
     let pairs = [scene.pair("d", ""), scene.pair("a.txt", "a.txt")];
@@ -214,7 +214,7 @@ fn get_writes_nothing_outside() {
 
 #[test]
 fn sync_puts_nothing_of_another_folder() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     let Some(scene) = Scene::new(&setting.env) else { return };
     setting.env.write("theirs/d/f", "theirs");
     setting.env.write("theirs/a.txt", "theirs");
@@ -231,7 +231,7 @@ fn sync_puts_nothing_of_another_folder() {
 
 #[test]
 fn put_replaces_no_file_outside_by_its_receipt_and_metrics() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     let Some(scene) = Scene::new(&setting.env) else { return };
     setting.env.write("file", "content");
     for name in ["f", "a.txt"] {

@@ -10,7 +10,7 @@ use std::{
 use devops_e2e::{Running, TestEnv, outside};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
-use crate::s3push::Setting;
+use crate::s3push::S3TestEnv;
 
 const TOOL: &str = "devops-basics";
 
@@ -82,7 +82,7 @@ fn a_command_that_reads_the_terminal_gets_its_line() {
 
 #[test]
 fn a_hook_and_a_producer_get_their_line_too() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     let env = &setting.env;
     let asks = "read line </dev/tty; echo got=$line";
     let folder = env.home().join(".config/devops");

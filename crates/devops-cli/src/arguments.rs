@@ -19,14 +19,14 @@ use crate::{
     tool::Tool,
 };
 
+mod clap_messages;
 mod color;
 mod decorate;
 mod examples;
 mod reach;
-mod wording;
 
 use self::reach::Reach;
-pub(crate) use self::{color::is_wanted, wording::summary};
+pub(crate) use self::{clap_messages::summary, color::is_wanted};
 
 /// What the flags that every tool has were set to.
 #[derive(Clone, Debug)]
@@ -109,8 +109,9 @@ fn refused(
                 let color = color::of_clap(tool, arguments, &layers::of_process);
                 decorate::decorate(command(), tool, Reach::Words(arguments)).color(color)
             };
-            let error = wording::with_dashes(wording::with_synonym(error, tool.synonyms));
-            let error = wording::in_plain_words(error, command);
+            let error =
+                clap_messages::with_dashes(clap_messages::with_synonym(error, tool.synonyms));
+            let error = clap_messages::in_plain_words(error, command);
             show_clap(&error, as_json)
         }
         Refusal::Failure(failure) => report::early(&failure, as_json),
@@ -227,7 +228,7 @@ fn learn(command: &Command, arguments: &[OsString]) -> Result<Learned, clap::Err
         Ok(given) => Ok(Learned { given, missing: None }),
         Err(error) if error.kind() == clap::error::ErrorKind::MissingRequiredArgument => {
             // The strict command words an error better.
-            match layers::relaxed(command.clone()).try_get_matches_from(arguments) {
+            match layers::all_optional(command.clone()).try_get_matches_from(arguments) {
                 Ok(given) => Ok(Learned { given, missing: Some(error) }),
                 Err(_) => Err(error),
             }
@@ -247,7 +248,9 @@ fn with_layers(
     layered.try_get_matches_from(&arguments).map_err(|error| {
         match defaults.iter().find(|layer| is_not_text(layer, command, &arguments)) {
             Some(layer) => not_text(layer),
-            None => blame(&error, defaults).map_or_else(|| Refusal::Clap(error), Refusal::Failure),
+            None => {
+                with_origin(&error, defaults).map_or_else(|| Refusal::Clap(error), Refusal::Failure)
+            }
         }
     })
 }
@@ -258,7 +261,7 @@ fn is_not_text(layer: &Layer, command: &Command, arguments: &[OsString]) -> bool
         return false;
     }
     // clap does not say of which flag it complains, so each is tried alone.
-    let alone = layers::relaxed(layers::apply(command.clone(), std::slice::from_ref(layer)));
+    let alone = layers::all_optional(layers::apply(command.clone(), std::slice::from_ref(layer)));
     let tried = alone.try_get_matches_from(arguments);
     tried.is_err_and(|error| error.kind() == clap::error::ErrorKind::InvalidUtf8)
 }
@@ -270,7 +273,7 @@ fn not_text(layer: &Layer) -> Refusal {
 }
 
 /// Says where a bad value came from that was not on the command line.
-pub(crate) fn blame(error: &clap::Error, layers: &[Layer]) -> Option<Failure> {
+pub(crate) fn with_origin(error: &clap::Error, layers: &[Layer]) -> Option<Failure> {
     use clap::error::{ContextKind, ContextValue};
     let Some(ContextValue::String(argument)) = error.get(ContextKind::InvalidArg) else {
         return None;
@@ -363,7 +366,7 @@ fn is_set(matches: &ArgMatches, flag: &str) -> bool {
 fn show_clap(error: &clap::Error, as_json: bool) -> u8 {
     if error.use_stderr() && as_json {
         let failure = Failure::usage(summary(error));
-        let failure = match wording::suggestion(error) {
+        let failure = match clap_messages::suggestion(error) {
             Some(suggestion) => failure.hint(suggestion),
             None => failure,
         };

@@ -23,7 +23,7 @@ pub enum Outcome {
 /// The work was not done.
 #[derive(Debug)]
 pub struct Failure {
-    /// What sort of trouble it is.
+    /// The sort of error.
     pub kind: Kind,
     /// What went wrong, with its causes.
     pub error: anyhow::Error,

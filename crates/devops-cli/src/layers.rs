@@ -262,10 +262,10 @@ fn apply_one(command: Command, path: &[String], layer: &Layer) -> Command {
 }
 
 /// Returns the command with nothing required, to learn what was given.
-pub(crate) fn relaxed(command: Command) -> Command {
+pub(crate) fn all_optional(command: Command) -> Command {
     command
         .mut_args(|arg| if arg.is_positional() { arg } else { arg.required(false) })
-        .mut_subcommands(relaxed)
+        .mut_subcommands(all_optional)
 }
 
 /// Returns whether a flag of the command at `path` takes these values.
@@ -283,7 +283,7 @@ pub(crate) fn takes(command: &Command, path: &[String], arg: &Arg, values: &[OsS
         .map(Into::into)
         .collect();
     let line = add(&line, &[layer]);
-    let parsed = relaxed(command.clone()).try_get_matches_from(line);
+    let parsed = all_optional(command.clone()).try_get_matches_from(line);
     // What else the command lacks says nothing of the flag.
     parsed.err().is_none_or(|error| {
         !matches!(

@@ -7,7 +7,7 @@ use std::{
 
 use devops_core::{
     cancel::Cancel,
-    fs::{At, Input},
+    fs::{Input, IoResultExt},
     kind::Kind,
 };
 

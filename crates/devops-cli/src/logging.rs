@@ -39,15 +39,16 @@ pub(crate) fn start(settings: &Settings) {
         .filter(|directives| !directives.is_empty())
         .and_then(|directives| directives.parse().ok())
         .unwrap_or_else(|| targets(level));
-    let layer = tracing_subscriber::fmt::layer().with_writer(BesideBars).with_ansi(false);
+    let layer = tracing_subscriber::fmt::layer().with_writer(SuspendProgress).with_ansi(false);
     let layer = match settings.log_format {
         LogFormat::Json => layer.json().flatten_event(true).boxed(),
         LogFormat::Text if settings.json => layer.event_format(Object).boxed(),
         LogFormat::Text => layer.event_format(Plain).fmt_fields(DefaultFields::new()).boxed(),
     };
     // Fails only when a subscriber is set already, as in tests.
-    let _started =
-        tracing_subscriber::registry().with(layer.with_filter(filter.and(harmless()))).try_init();
+    let _started = tracing_subscriber::registry()
+        .with(layer.with_filter(filter.and(escape_control())))
+        .try_init();
 }
 
 /// The most verbose level of libraries, even if more was asked for: one level further they log
@@ -65,7 +66,7 @@ const QUIETER: [(&str, LevelFilter); 1] = [
 ];
 
 /// The most verbose levels that can be asked for.
-fn harmless() -> Targets {
+fn escape_control() -> Targets {
     let ours = [("devops", LevelFilter::TRACE)];
     Targets::new().with_default(MOST_OF_LIBRARIES).with_targets(ours).with_targets(QUIETER)
 }
@@ -149,11 +150,11 @@ fn label(event: &Event<'_>) -> &'static str {
 }
 
 /// Writes to stderr without tearing a progress bar.
-struct BesideBars;
+struct SuspendProgress;
 
-impl io::Write for BesideBars {
+impl io::Write for SuspendProgress {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        progress::beside_bars(|| io::stderr().lock().write(bytes))
+        progress::suspend_progress(|| io::stderr().lock().write(bytes))
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -161,7 +162,7 @@ impl io::Write for BesideBars {
     }
 }
 
-impl MakeWriter<'_> for BesideBars {
+impl MakeWriter<'_> for SuspendProgress {
     type Writer = Self;
 
     fn make_writer(&self) -> Self {
@@ -175,7 +176,7 @@ mod tests {
 
     #[test]
     fn no_library_is_heard_where_it_shows_headers_or_commands() {
-        let heard = harmless();
+        let heard = escape_control();
 
         for target in ["aws_sigv4::http_request::sign", "aws_smithy_runtime::client", "hyper", "h2"]
         {

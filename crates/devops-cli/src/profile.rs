@@ -8,7 +8,7 @@ use std::{
 
 use clap::{Command, FromArgMatches};
 use devops_core::{
-    fs::{At, OpenFolder, parent},
+    fs::{IoResultExt, OpenFolder, parent},
     kind::Kind,
 };
 
@@ -45,7 +45,7 @@ impl ProfileTable {
         let command = layers::apply((self.keys)().no_binary_name(true), &layers);
         let nothing: [&str; 0] = [];
         let failed = |error: clap::Error| {
-            arguments::blame(&error, &layers)
+            arguments::with_origin(&error, &layers)
                 .unwrap_or_else(|| Failure::new(Kind::Configuration, arguments::summary(&error)))
         };
         let matches = command.try_get_matches_from(nothing).map_err(failed)?;

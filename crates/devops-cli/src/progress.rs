@@ -30,10 +30,10 @@ pub(crate) enum ProgressPolicy {
 /// The progress of one operation, in bytes.
 pub struct Progress {
     label: String,
-    shown: Shown,
+    display: Display,
 }
 
-enum Shown {
+enum Display {
     Bar(ProgressBar),
     Lines(Mutex<LineProgress>),
     Nothing,
@@ -47,23 +47,23 @@ struct LineProgress {
 
 impl Progress {
     pub(crate) fn new(label: &str, total: Option<u64>, policy: ProgressPolicy) -> Self {
-        let shown = match policy {
-            ProgressPolicy::Bar => Shown::Bar(BARS.add(bar(label, total))),
+        let display = match policy {
+            ProgressPolicy::Bar => Display::Bar(BARS.add(bar(label, total))),
             ProgressPolicy::Lines => {
                 let started = Instant::now();
                 let next = started + LINE_INTERVAL;
-                Shown::Lines(Mutex::new(LineProgress { total, started, next }))
+                Display::Lines(Mutex::new(LineProgress { total, started, next }))
             }
-            ProgressPolicy::Hidden => Shown::Nothing,
+            ProgressPolicy::Hidden => Display::Nothing,
         };
-        Self { label: label.to_owned(), shown }
+        Self { label: label.to_owned(), display }
     }
 
     /// Shows that `done` bytes are done.
     pub fn set(&self, done: u64) {
-        match &self.shown {
-            Shown::Bar(bar) => bar.set_position(done),
-            Shown::Lines(plain) => {
+        match &self.display {
+            Display::Bar(bar) => bar.set_position(done),
+            Display::Lines(plain) => {
                 let mut plain = plain.lock().unwrap_or_else(PoisonError::into_inner);
                 let now = Instant::now();
                 if now >= plain.next {
@@ -71,27 +71,27 @@ impl Progress {
                     report::stderr_line(&plain_line(&self.label, done, &plain, now));
                 }
             }
-            Shown::Nothing => {}
+            Display::Nothing => {}
         }
     }
 
     /// Sets how many bytes there are to do.
     pub fn set_total(&self, total: u64) {
-        match &self.shown {
-            Shown::Bar(bar) => {
+        match &self.display {
+            Display::Bar(bar) => {
                 bar.set_length(total);
                 bar.set_style(style(true));
             }
-            Shown::Lines(plain) => {
+            Display::Lines(plain) => {
                 plain.lock().unwrap_or_else(PoisonError::into_inner).total = Some(total);
             }
-            Shown::Nothing => {}
+            Display::Nothing => {}
         }
     }
 
     /// Removes the bar.
     pub fn finish(&self) {
-        if let Shown::Bar(bar) = &self.shown {
+        if let Display::Bar(bar) = &self.display {
             bar.finish_and_clear();
             BARS.remove(bar);
         }
@@ -128,7 +128,7 @@ impl Drop for Bar {
 }
 
 /// Runs `print` while no bar is on the screen.
-pub(crate) fn beside_bars<T>(print: impl FnOnce() -> T) -> T {
+pub(crate) fn suspend_progress<T>(print: impl FnOnce() -> T) -> T {
     BARS.suspend(print)
 }
 
@@ -159,13 +159,14 @@ fn plain_line(label: &str, done: u64, plain: &LineProgress, now: Instant) -> Str
     };
     // A total may be an estimate.
     let percent = (u128::from(done) * 100 / u128::from(total)).min(100);
-    let shown = format!("{label}: {} of {} ({percent}%), {speed}", ByteSize(done), ByteSize(total));
+    let display =
+        format!("{label}: {} of {} ({percent}%), {speed}", ByteSize(done), ByteSize(total));
     // What has not moved yet gives no time.
     if rate == 0 {
-        return shown;
+        return display;
     }
     let left = Duration::from_secs(total.saturating_sub(done) / rate);
-    format!("{shown}, ETA {}", format_duration(left))
+    format!("{display}, ETA {}", format_duration(left))
 }
 
 #[cfg(test)]

@@ -60,10 +60,10 @@ pub(crate) fn text(failure: &Failure, code: u8, as_json: bool) -> String {
     let mut text = String::new();
     for (index, message) in chain.iter().enumerate() {
         let name = if index == 0 { "error" } else { "  caused by" };
-        text.push_str(&[&label(name), " ", &harmless(message), "\n"].concat());
+        text.push_str(&[&label(name), " ", &escape_control(message), "\n"].concat());
     }
     if let Some(hint) = &failure.hint {
-        text.push_str(&[&label("hint"), " ", &harmless(hint), "\n"].concat());
+        text.push_str(&[&label("hint"), " ", &escape_control(hint), "\n"].concat());
     }
     text.truncate(text.trim_end().len());
     text
@@ -71,7 +71,7 @@ pub(crate) fn text(failure: &Failure, code: u8, as_json: bool) -> String {
 
 /// Escapes what could steer the terminal. A message of several lines keeps them, and the others begin with
 /// spaces: whatever stands in it, no line can be taken for another of ours.
-fn harmless(message: &str) -> String {
+fn escape_control(message: &str) -> String {
     message.split('\n').map(escaped).collect::<Vec<_>>().join("\n  ")
 }
 
@@ -97,7 +97,7 @@ pub(crate) fn early_warnings(warnings: &[String], as_json: bool) {
 /// changes nothing.
 pub(crate) fn stderr_line(line: &str) {
     let line = terminal::lines(line);
-    progress::beside_bars(|| {
+    progress::suspend_progress(|| {
         let _written = writeln!(std::io::stderr().lock(), "{line}");
     });
 }

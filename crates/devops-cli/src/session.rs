@@ -12,7 +12,7 @@ use std::{
 use devops_core::{
     cancel::Cancel,
     clock::SystemClock,
-    fs::{At, Input, PathError},
+    fs::{Input, IoResultExt, PathError},
     kind::Kind,
     secret::Secret,
     terminal,
@@ -96,7 +96,7 @@ impl Session {
         if self.stdout_is_terminal() {
             line = terminal::lines(&line);
         }
-        progress::beside_bars(|| {
+        progress::suspend_progress(|| {
             self.print(|output| {
                 writeln!(output, "{line}")?;
                 output.flush()
@@ -119,7 +119,7 @@ impl Session {
 
     /// Prints one JSON object as a line on stderr, where stdout has the bytes it tells of.
     #[allow(clippy::unused_self, reason = "asked of the run, as the other streams are")]
-    pub fn emit_beside(&self, object: &impl Serialize) {
+    pub fn emit_to_stderr(&self, object: &impl Serialize) {
         if let Ok(text) = json::line(object) {
             // The bytes are on their way; a summary nobody can read does not change that.
             report::stderr_line(&text);
@@ -154,8 +154,8 @@ impl Session {
     /// Writes to stderr what a program that was started for this run wrote there.
     ///
     /// A function of its own, for the thread that listens to the program; a closed stderr changes nothing.
-    pub fn pass_on(bytes: &[u8]) {
-        progress::beside_bars(|| {
+    pub fn write_stderr(bytes: &[u8]) {
+        progress::suspend_progress(|| {
             let _written = io::stderr().lock().write_all(bytes);
         });
     }
@@ -208,7 +208,7 @@ impl Session {
     ///
     /// Leaves the rest of stdin unread. Fails when a signal comes instead of an answer.
     pub fn ask(&self, prompt: &str) -> Result<Option<String>, Failure> {
-        progress::beside_bars(|| {
+        progress::suspend_progress(|| {
             let mut stderr = io::stderr().lock();
             let _shown = write!(stderr, "{prompt}").and_then(|()| stderr.flush());
         });

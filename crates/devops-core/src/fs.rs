@@ -32,7 +32,7 @@ pub use folders::{create_folders, create_private_folders, parent, sync_folder};
 pub use if_exists::IfExists;
 pub use input::{Input, open_file, read_input, read_input_bytes};
 pub use output::{Output, check_output, write_output};
-pub use path_error::{At, PathError};
+pub use path_error::{IoResultExt, PathError};
 pub use private::PrivateFolder;
 #[cfg(feature = "archive")]
 pub(crate) use rooted_dir::{DIRECTORY, FileId, Step};

@@ -1,8 +1,8 @@
-//! What sort of trouble an error is, which decides the exit code at the edge.
+//! The sort of an error, which decides the exit code at the edge.
 
 use std::error::Error;
 
-/// The sort of trouble an error is.
+/// The sort of an error.
 ///
 /// `devops-cli` turns each into one exit code; the name stands in JSON errors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -82,10 +82,10 @@ impl Kind {
 #[error("{0}")]
 pub struct InternalError(pub String);
 
-/// An error that knows what sort of trouble it is.
+/// An error that knows its sort.
 ///
 /// Implementations match exhaustively, so that a new variant must choose its exit code.
 pub trait HasKind: Error {
-    /// Returns the sort of trouble this error is.
+    /// Returns the sort of this error.
     fn kind(&self) -> Kind;
 }

@@ -97,7 +97,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::{fs::At, kind::Kind};
+    use crate::{fs::IoResultExt, kind::Kind};
 
     #[test]
     fn what_the_host_refuses_is_worth_another_try() {

@@ -35,7 +35,7 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use crate::{
     cancel::{Cancel, Cancelled},
-    fs::{At, OpenFolder, PathError, read_text},
+    fs::{IoResultExt, OpenFolder, PathError, read_text},
     kind::{HasKind, Kind},
 };
 

@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use time::{Duration, OffsetDateTime};
 
 use crate::{
-    fs::{At, PathError, create_private_folders, parent, replace},
+    fs::{IoResultExt, PathError, create_private_folders, parent, replace},
     lock::is_unsupported,
 };
 

@@ -6,12 +6,12 @@ mod events;
 pub(crate) mod format;
 mod guard;
 mod hosts;
-mod logins;
 mod page;
 mod response;
 mod routes;
 mod shared;
 mod snapshot;
+mod users;
 
 use std::{
     io,
@@ -34,9 +34,9 @@ pub(crate) use self::{
     assets::Assets,
     counters::Counters,
     hosts::Hosts,
-    logins::Logins,
     page::Page,
-    snapshot::{Snapshot, Taken},
+    snapshot::{Snapshot, SnapshotInput},
+    users::Users,
 };
 pub(crate) use shared::Shared;
 

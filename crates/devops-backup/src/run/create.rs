@@ -19,7 +19,7 @@ use devops_core::{
         preview, spool,
     },
     clock::SystemClock,
-    fs::{At, Input, PathError, create_folders, read_input_bytes},
+    fs::{Input, IoResultExt, PathError, create_folders, read_input_bytes},
     lock::{LockMode, LockRequest},
     units::{ByteSize, agree, count, format_duration},
 };
@@ -263,7 +263,7 @@ pub(super) fn report(
     session: &Session,
 ) -> Result<(), Failure> {
     match (session.json(), to_stdout) {
-        (true, true) => session.emit_beside(&summary_json(path, summary)),
+        (true, true) => session.emit_to_stderr(&summary_json(path, summary)),
         (true, false) => session.emit(&summary_json(path, summary))?,
         (false, true) => {}
         (false, false) => {

@@ -12,7 +12,7 @@ use std::{
 use devops_cli::{Failure, Session};
 use devops_core::{
     archive::Keys,
-    fs::{At, Input, PathError},
+    fs::{Input, IoResultExt, PathError},
 };
 
 /// Reads those of the named archives that are `-` or a pipe, so that `keys` opens them.

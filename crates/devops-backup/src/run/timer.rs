@@ -8,7 +8,7 @@ use std::{
 
 use devops_cli::{Failure, Outcome, Session, quote};
 use devops_core::{
-    fs::At,
+    fs::IoResultExt,
     kind::Kind,
     profile::{Schedule, check_calendar, crontab, service, timer as timer_unit},
 };

@@ -11,7 +11,7 @@ use std::{
 use devops_cli::{Failure, Outcome, Session, json::insert_path};
 use devops_core::{
     clock::Clock,
-    fs::{At, Output},
+    fs::{IoResultExt, Output},
     kind::Kind,
     lessons::run::{self, Attempt, RetryPolicy, RunEvent, Transcript},
     process::{CommandSpec, ProcessError, Replay, StdStream, StdinPolicy},

@@ -10,7 +10,7 @@ use std::{
 
 use devops_cli::{Failure, Outcome, Session, quote, table};
 use devops_core::{
-    fs::{At, Input},
+    fs::{Input, IoResultExt},
     kind::Kind,
     lessons::{
         each::{self, EachEvent, EachOptions, EachOutput, ItemResult},

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use devops_cli::{Failure, Outcome, Session, quote};
 use devops_core::{
-    fs::At,
+    fs::IoResultExt,
     lessons::facts::{self, Facts},
     units::{ByteSize, format_duration},
 };

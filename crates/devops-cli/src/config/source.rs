@@ -11,7 +11,7 @@ use std::{
 
 use devops_core::{
     cancel::Cancel,
-    fs::{At, Input, PathError, parent},
+    fs::{Input, IoResultExt, PathError, parent},
 };
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, fstat, openat, statat};
 

@@ -6,7 +6,7 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
-use devops_core::fs::{At, OpenFolder, PathError, real_path};
+use devops_core::fs::{IoResultExt, OpenFolder, PathError, real_path};
 use rustix::fs::fstat;
 
 /// The folder of a project file.

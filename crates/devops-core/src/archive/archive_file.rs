@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     archive_index::age_file::{self, LONGEST_HEADER, MARK},
-    fs::{At, PathError},
+    fs::{IoResultExt, PathError},
     limits::Limit,
     owners::FileAccess,
 };

@@ -279,7 +279,7 @@ impl<'a> Archiver<'a> {
         }
     }
 
-    /// Returns the segment of the archive before that holds exactly this group, unchanged.
+    /// Returns the segment of the parent archive that holds exactly this group, unchanged.
     fn old_segment(&self, group: &[PendingEntry], has_large: bool) -> Option<usize> {
         let matcher = self.matcher.as_ref()?;
         let first = group.first()?.old.as_ref()?;

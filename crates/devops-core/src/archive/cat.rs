@@ -10,7 +10,7 @@ use super::{
     salvage::{Found, Salvage},
     versions::{LockOwner, holders},
 };
-use crate::{cancel::Cancel, fs::At};
+use crate::{cancel::Cancel, fs::IoResultExt};
 
 /// Writes the content of the file at `path` in `archive` to `out`, holes as zeros.
 ///

@@ -73,7 +73,7 @@ impl RereadBudget {
         self.left.is_zero()
     }
 
-    /// Calls `read` until the file stands still, or patience with it ends; returns the last reading.
+    /// Calls `read` until the file is stable, or its budget is spent; returns the last reading.
     pub(super) fn read<T, E: From<Cancelled>>(
         &mut self,
         time: &dyn Time,

@@ -32,7 +32,7 @@ use super::{
 use crate::{
     archive_index::{ArchiveName, BackupName, Origin},
     cancel::Cancel,
-    fs::{At, AtomicFile, IfExists, OpenFolder, remove_stale, target_name},
+    fs::{AtomicFile, IfExists, IoResultExt, OpenFolder, remove_stale, target_name},
     lock::{self, FolderLock, LockError, LockEvent},
 };
 

@@ -23,7 +23,7 @@ use age_core::format::{FileKey, Stanza};
 
 use crate::{
     cancel::Cancel,
-    fs::{At, Input, PathError},
+    fs::{Input, IoResultExt, PathError},
     kind::{HasKind, Kind},
     secret::Secret,
 };

@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 
 use crate::{
     archive_index::{ArchiveName, BackupName},
-    fs::{At, Destination, OpenFolder, PathError},
+    fs::{Destination, IoResultExt, OpenFolder, PathError},
 };
 
 impl BackupName {

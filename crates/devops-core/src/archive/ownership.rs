@@ -4,7 +4,7 @@ use std::{fmt::Display, os::unix::fs::MetadataExt, path::Path};
 
 use super::meta::Meta;
 use crate::{
-    fs::{At, PathError},
+    fs::{IoResultExt, PathError},
     owners::OwnOwners,
     verdicts::Verdicts,
 };

@@ -19,7 +19,9 @@ use super::{
     index::{BuildParams, EntryWriter, Hash, IndexWriter, Segment},
     parent::{ParentArchive, key},
 };
-use crate::{archive_index::head::MEMBER_HEADER, cancel::Cancel, fs::At, limits::spawn_scoped};
+use crate::{
+    archive_index::head::MEMBER_HEADER, cancel::Cancel, fs::IoResultExt, limits::spawn_scoped,
+};
 
 mod segment_job;
 mod worker;

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     cancel::Cancel,
-    fs::{At, OpenFolder},
+    fs::{IoResultExt, OpenFolder},
     retention::{self, Decision, EmptyPolicy, Member, Proof, Rules, Ruling},
 };
 

@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     cancel::Cancel,
-    fs::{At, Lookup, PrivateFolder, create_folders},
+    fs::{IoResultExt, Lookup, PrivateFolder, create_folders},
 };
 
 mod abilities;

@@ -1,7 +1,7 @@
 //! Restores entries into a folder, and writes nothing outside it, whatever the archive says.
 //!
 //! `fs::RootedDir` reaches folders, never through a link; `target` makes one entry in a folder, under a
-//! name from `temp_registry` that `install` turns into its own; `content` writes files and their holes; `dress` sets
+//! name from `temp_registry` that `temp_entry` turns into its own; `content` writes files and their holes; `metadata` sets
 //! owner, attributes, mode and time by handle. Symbolic links are made after all files, and folders get
 //! their modes and times last: `deferred` keeps both, on the disk if need be. `links` restores hard links
 //! whose first name is not there.
@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     cancel::Cancel,
-    fs::{At, create_folders},
+    fs::{IoResultExt, create_folders},
 };
 
 mod content;

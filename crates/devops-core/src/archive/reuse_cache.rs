@@ -17,7 +17,10 @@ use rustix::process::geteuid;
 use super::{deflate::Level, parent::ParentArchive};
 use crate::{
     archive_index::BackupName,
-    fs::{At, AtomicFile, IfExists, OpenFolder, PathError, create_private_folders, remove_stale},
+    fs::{
+        AtomicFile, IfExists, IoResultExt, OpenFolder, PathError, create_private_folders,
+        remove_stale,
+    },
 };
 
 /// How many hexadecimal digits tell sources of one name apart.

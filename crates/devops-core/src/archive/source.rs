@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     cancel::Cancel,
-    fs::{At, OpenFolder, parent},
+    fs::{IoResultExt, OpenFolder, parent},
 };
 
 /// An open source.

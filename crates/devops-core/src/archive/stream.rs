@@ -6,7 +6,7 @@ use std::{
     path::Path,
 };
 
-use crate::fs::{At, PathError};
+use crate::fs::{IoResultExt, PathError};
 
 /// The bytes that are read at once.
 const BUFFER: usize = 256 << 10;

@@ -18,7 +18,7 @@ use super::{
     Destination, DirEntryPath, OpenFolder,
     folders::parent,
     if_exists::IfExists,
-    path_error::{At, PathError},
+    path_error::{IoResultExt, PathError},
     write_behind::WriteBehind,
 };
 use crate::{cancel::hold_step, lock::is_unsupported};

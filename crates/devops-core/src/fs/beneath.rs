@@ -9,7 +9,7 @@ use std::{
 use super::{
     DirHandle, OpenFolder, RootedDir,
     destination::refused,
-    path_error::{At, PathError},
+    path_error::{IoResultExt, PathError},
     refusal::RefusedPath,
 };
 

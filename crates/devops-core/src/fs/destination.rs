@@ -29,7 +29,7 @@ use crate::owners::{Accounts, FileAccess};
 use super::{
     DirEntryPath, DirHandle, Lookup, RootedDir,
     folders::{create_folders, parent},
-    path_error::{At, PathError},
+    path_error::{IoResultExt, PathError},
     refusal::{NotRegular, RefusedPath},
 };
 

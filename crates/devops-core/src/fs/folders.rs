@@ -6,7 +6,7 @@ use std::{
     path::Path,
 };
 
-use super::path_error::{At, PathError};
+use super::path_error::{IoResultExt, PathError};
 
 /// Makes the names in `folder` durable.
 pub fn sync_folder(folder: &Path) -> Result<(), PathError> {

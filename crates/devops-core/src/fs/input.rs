@@ -14,7 +14,7 @@ use rustix::{
 };
 
 use super::{
-    path_error::{At, PathError},
+    path_error::{IoResultExt, PathError},
     refusal::NotRegular,
 };
 use crate::cancel::Cancel;

@@ -10,7 +10,7 @@ use super::{
     AtomicFile,
     destination::{Resolved, resolve},
     if_exists::IfExists,
-    path_error::{At, PathError},
+    path_error::{IoResultExt, PathError},
 };
 
 /// A file that is replaced as one step, or a pipe, a terminal or `/dev/fd/N` that is written to.

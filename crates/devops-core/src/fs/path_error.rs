@@ -26,12 +26,12 @@ impl HasKind for PathError {
 }
 
 /// Gives an I/O error its place.
-pub trait At<T> {
+pub trait IoResultExt<T> {
     /// Says that `action` failed at `path`.
     fn at(self, path: impl AsRef<Path>, action: &'static str) -> Result<T, PathError>;
 }
 
-impl<T, E: Into<io::Error>> At<T> for Result<T, E> {
+impl<T, E: Into<io::Error>> IoResultExt<T> for Result<T, E> {
     fn at(self, path: impl AsRef<Path>, action: &'static str) -> Result<T, PathError> {
         self.map_err(|error| PathError {
             action,

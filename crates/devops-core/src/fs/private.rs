@@ -17,7 +17,7 @@ use tempfile::TempDir;
 
 use super::{
     is_at,
-    path_error::{At, PathError},
+    path_error::{IoResultExt, PathError},
 };
 
 /// What `tempfile` puts behind a prefix.

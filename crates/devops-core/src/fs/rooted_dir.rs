@@ -27,7 +27,7 @@ use rustix::{
 
 use super::if_exists::IfExists;
 #[cfg(feature = "s3")]
-use super::path_error::{At, PathError};
+use super::path_error::{IoResultExt, PathError};
 
 /// The flags with which every directory beneath another is opened.
 pub(crate) const DIRECTORY: OFlags =

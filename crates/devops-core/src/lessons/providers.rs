@@ -13,7 +13,9 @@ use rustix::fs::{FlockOperation, flock};
 use super::LessonError;
 use crate::{
     cancel::Cancel,
-    fs::{At, AtomicFile, Destination, IfExists, PathError, parent, read_input, user_mode},
+    fs::{
+        AtomicFile, Destination, IfExists, IoResultExt, PathError, parent, read_input, user_mode,
+    },
 };
 
 /// How large a list may be, in bytes.

@@ -20,7 +20,7 @@ use super::{
     round_percent,
 };
 use crate::{
-    fs::{At, PathError},
+    fs::{IoResultExt, PathError},
     kind::{HasKind, Kind},
     units::format_duration,
 };

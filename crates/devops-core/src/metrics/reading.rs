@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    fs::{At, PathError, read_text},
+    fs::{IoResultExt, PathError, read_text},
 };
 
 /// The interrupt line of a large machine is long; nothing else comes near.

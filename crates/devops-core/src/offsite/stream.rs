@@ -18,7 +18,7 @@ use crate::{
 
 /// Where a stream comes from.
 pub enum StreamInput {
-    /// What is open already. Its reads heed signals, or a spool waits for them.
+    /// What is open already. Its reads end at signals, or a spool waits for them.
     Input(Box<dyn Read + Send>),
     /// What this command writes to stdout; what it writes to stderr goes to the function.
     Command(Box<CommandSpec>, OnStderr),

@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 use super::report::{Report, Status};
 use crate::{
     exposition::{Dialect, Exposition, MetricKind, value_in},
-    fs::{At, AtomicFile, Destination, IfExists, OpenFolder, PathError},
+    fs::{AtomicFile, Destination, IfExists, IoResultExt, OpenFolder, PathError},
 };
 
 /// The collector runs as a user of its own, whatever our umask.

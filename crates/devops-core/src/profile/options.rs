@@ -114,6 +114,6 @@ pub struct RunContext<'a> {
     pub holder: &'a LockOwner,
     /// The time to wait for others to leave the destination.
     pub lock_wait: Duration,
-    /// Returns the exit code that a sort of trouble leads to.
+    /// Returns the exit code that a sort of error leads to.
     pub exit_code: &'a dyn Fn(Kind) -> u8,
 }

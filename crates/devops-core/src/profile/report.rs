@@ -48,7 +48,7 @@ impl Status {
 /// Something that was not done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// The sort of trouble.
+    /// The sort of error.
     pub kind: Kind,
     /// What happened, with its causes.
     pub message: String,
@@ -338,7 +338,7 @@ impl Report {
         (!messages.is_empty()).then(|| messages.join("; "))
     }
 
-    /// Returns the exit code; `of_kind` knows that of each sort of trouble.
+    /// Returns the exit code; `of_kind` knows that of each sort of error.
     pub fn exit_code(&self, of_kind: &dyn Fn(Kind) -> u8) -> u8 {
         match (self.worst(), self.status) {
             (Some(problem), _) => of_kind(problem.kind),

@@ -13,7 +13,7 @@ use crate::{
     limits::Limit,
 };
 
-/// Does the work of every item and tells how each went; many small files fill the lanes of one large.
+/// Does the work of every item and tells how each went; many small files fill the permits of one large file.
 ///
 /// Begins no more, and ends with that error, when one fails in a way that all others would share: no
 /// permission, no such bucket, no store, a limit of the host, a signal. What is under way then comes to its own end, so that

@@ -4,7 +4,7 @@ use std::sync::{Mutex, PoisonError};
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-/// After this many successes in a row one lane is opened again.
+/// After this many successes in a row one more permit is given.
 const SUCCESSES_PER_PERMIT: usize = 20;
 
 pub(crate) struct ConcurrencyLimiter {
@@ -15,7 +15,7 @@ pub(crate) struct ConcurrencyLimiter {
 struct State {
     most: usize,
     limit: usize,
-    /// Lanes that are closed as soon as the requests in them end.
+    /// Permits that are forgotten as soon as their requests end.
     to_forget: usize,
     successes: usize,
 }
@@ -44,7 +44,7 @@ impl ConcurrencyLimiter {
         self.state().limit
     }
 
-    /// Closes half of the open lanes, at most once per round of them.
+    /// Halves the limit, at most once per round of requests.
     pub(crate) fn back_off(&self) {
         let mut state = self.state();
         if state.to_forget > 0 {
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn lanes_open_again_one_by_one() {
+    async fn permits_come_back_one_by_one() {
         let limiter = ConcurrencyLimiter::new(2);
         limiter.back_off();
 
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn one_lane_always_stays_open() {
+    fn one_permit_always_stays() {
         let limiter = ConcurrencyLimiter::new(1);
 
         limiter.back_off();

@@ -17,7 +17,7 @@ use super::{
     response_interceptor::ResponseInterceptor,
     store::{Store, StoreOptions},
 };
-use crate::{fs::At, secret::without_secrets};
+use crate::{fs::IoResultExt, secret::without_secrets};
 
 /// Returns a client of the store, with its credentials loaded once so that missing ones show early.
 pub fn connect<'a>(

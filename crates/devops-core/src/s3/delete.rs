@@ -104,7 +104,7 @@ impl S3Context<'_> {
     /// Deletes one object or version; `etag` lets the store refuse another object than that.
     ///
     /// The refusal is a failure with [`RequestErrorKind::Exists`]. Stores that know no such condition on deletions
-    /// heed none, or say so by [`RequestErrorKind::ConditionRefused`].
+    /// ignore them, or say so by [`RequestErrorKind::ConditionRefused`].
     pub(crate) async fn delete_one(
         &self,
         target: &DeleteTarget,

@@ -25,7 +25,7 @@ use super::{
     response::ObjectHead,
     uri::S3Uri,
 };
-use crate::fs::{At, PathError};
+use crate::fs::{IoResultExt, PathError};
 
 /// All bytes of one object on their way.
 pub(crate) struct Fetch<'a> {

@@ -25,7 +25,7 @@ use super::{
     source::OpenFile,
     uri::S3Uri,
 };
-use crate::fs::{At, Destination, IfExists, PathError};
+use crate::fs::{Destination, IfExists, IoResultExt, PathError};
 
 /// What a get would do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

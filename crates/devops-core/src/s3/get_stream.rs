@@ -30,7 +30,7 @@ use super::{
     response::ObjectHead,
     uri::S3Uri,
 };
-use crate::fs::{At, PathError};
+use crate::fs::{IoResultExt, PathError};
 
 /// Writes the bytes of an object to `sink`, which is called `name`.
 ///

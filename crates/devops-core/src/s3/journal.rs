@@ -30,7 +30,7 @@ use tokio::time::sleep;
 
 use super::{blocking::blocking, error::JournalError};
 use crate::{
-    fs::{At, DirEntryPath, PathError, create_private_folders, open_file},
+    fs::{DirEntryPath, IoResultExt, PathError, create_private_folders, open_file},
     lock::is_unsupported,
 };
 use record::Record;

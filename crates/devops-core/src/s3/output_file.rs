@@ -29,7 +29,7 @@ use crate::{
         container::{FOOTER, Footer},
         sniff::{FileSignature, SNIFF_LEN},
     },
-    fs::{At, AtomicFile, Destination, PathError, user_mode},
+    fs::{AtomicFile, Destination, IoResultExt, PathError, user_mode},
 };
 
 /// Where the bytes of an object land.

@@ -32,7 +32,7 @@ use super::{
 };
 use crate::{
     cancel::Cancel,
-    fs::{At, AtomicFile, Destination, DirEntryPath, IfExists, PathError, parent},
+    fs::{AtomicFile, Destination, DirEntryPath, IfExists, IoResultExt, PathError, parent},
     lock::is_unsupported,
     units::ByteSize,
 };

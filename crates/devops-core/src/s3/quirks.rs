@@ -33,7 +33,7 @@ pub struct Quirks {
     pub etag_is_md5: Support,
     /// Whether it takes checksum headers; `Content-MD5` is what every store takes.
     pub checksums: Support,
-    /// Whether it heeds `If-None-Match` on writes.
+    /// Whether it respects `If-None-Match` on writes.
     pub conditions: Support,
     /// Whether it copies pieces of objects into multipart uploads.
     pub copies: Support,

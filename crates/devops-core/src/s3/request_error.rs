@@ -1,4 +1,4 @@
-//! A request that did not succeed: which trouble it is, and what a person should read about it.
+//! A request that did not succeed: its kind, and what a person should read about it.
 
 use std::{error::Error, fmt, time::Duration};
 
@@ -9,7 +9,7 @@ use crate::{
     limits::Limit,
 };
 
-/// The sort of trouble a request met.
+/// The sort of error a request met.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RequestErrorKind {
     /// No connection was made: refused, no route, or the name is not known.
@@ -140,7 +140,7 @@ impl RequestErrorKind {
 pub struct RequestError {
     /// S3's name of the operation: `PutObject`.
     pub operation: &'static str,
-    /// The sort of trouble.
+    /// The sort of error.
     pub error_kind: RequestErrorKind,
     /// The store's code for it: `SlowDown`.
     pub code: Option<StoreText>,

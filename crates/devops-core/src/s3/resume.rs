@@ -25,7 +25,7 @@ use super::{
     uri::S3Uri,
 };
 use crate::{
-    fs::At,
+    fs::IoResultExt,
     kind::{HasKind, Kind},
     units::ByteSize,
 };

@@ -53,7 +53,7 @@ impl Default for AfterSignal {
     }
 }
 
-/// A store that answered once deserves more patience: its requests are tried this many times longer.
+/// A store that answered once gets a larger budget: its requests are tried this many times longer.
 const ONCE_ANSWERED: u32 = 4;
 
 /// What comes whole and cannot be read is soon believed to be all that will come.

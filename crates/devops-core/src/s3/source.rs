@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     cancel::Cancel,
-    fs::{At, Destination, OpenFolder, PathError, open_file},
+    fs::{Destination, IoResultExt, OpenFolder, PathError, open_file},
 };
 
 /// How much of a part that is not kept is read at once: that of two parts stays in the processor's cache

@@ -31,7 +31,7 @@ use super::{
 };
 use crate::{
     cancel::Cancel,
-    fs::{At, AtomicFile, IfExists, OpenFolder, PathError, remove_stale},
+    fs::{AtomicFile, IfExists, IoResultExt, OpenFolder, PathError, remove_stale},
 };
 
 const PREFIX: &str = "s3push-";
@@ -71,7 +71,7 @@ impl Spool {
 
     /// Writes all of a stream down, and returns the file and its size once it is whole and on the disk.
     ///
-    /// Until then an earlier spool of the same object stays as it is. A stream whose reads do not heed the
+    /// Until then an earlier spool of the same object stays as it is. A stream whose reads do not end at the
     /// signal is waited for.
     pub fn fill(
         self,

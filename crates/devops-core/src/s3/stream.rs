@@ -32,7 +32,7 @@ use super::{
     summary::summarize,
     uri::S3Uri,
 };
-use crate::fs::{At, PathError};
+use crate::fs::{IoResultExt, PathError};
 
 /// Bytes that come only once.
 pub struct UploadStream {

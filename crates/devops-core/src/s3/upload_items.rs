@@ -17,7 +17,7 @@ use super::{
     uri::{S3Uri, UriError},
 };
 use crate::{
-    fs::{At, OpenFolder, PathError},
+    fs::{IoResultExt, OpenFolder, PathError},
     kind::{HasKind, Kind},
     limits::Limit,
 };

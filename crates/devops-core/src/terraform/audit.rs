@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use super::plan::Summary;
-use crate::fs::{At, PathError};
+use crate::fs::{IoResultExt, PathError};
 
 /// The most that is read to find the last line.
 const LINE_LIMIT: u64 = 1 << 20;

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::fs::{At, PathError};
+use crate::fs::{IoResultExt, PathError};
 
 /// A file of configuration is written by people; what is longer is not read.
 pub(super) const SIZE_LIMIT: u64 = 16 << 20;

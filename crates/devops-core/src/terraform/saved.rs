@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     cancel::Cancel,
-    fs::{At, Input, PathError, PrivateFolder, open_file, replace},
+    fs::{Input, IoResultExt, PathError, PrivateFolder, open_file, replace},
 };
 
 /// How the names of the private folders begin.

@@ -27,7 +27,7 @@ use super::{
     sealed_state::SealedState,
 };
 use crate::{
-    fs::{self, At, PathError},
+    fs::{self, IoResultExt, PathError},
     kind::{HasKind, Kind},
     secret::Secret,
 };

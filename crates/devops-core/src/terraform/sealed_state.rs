@@ -14,7 +14,7 @@ use super::{
     stack::Stack,
 };
 use crate::{
-    fs::{self, At, PathError},
+    fs::{self, IoResultExt, PathError},
     secret::Secret,
 };
 

@@ -25,7 +25,7 @@ use super::{
     work::{Showing, TerraformCommand, Watch, accept, capture, capture_any},
 };
 use crate::{
-    fs::{self, At, PathError},
+    fs::{self, IoResultExt, PathError},
     process::{ChildStatus, ProcessError, find_program},
 };
 

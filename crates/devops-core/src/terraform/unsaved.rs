@@ -18,7 +18,7 @@ use super::{
     work::{Watch, capture},
 };
 use crate::{
-    fs::{self, At, PathError},
+    fs::{self, IoResultExt, PathError},
     kind::{HasKind, Kind},
 };
 

@@ -15,7 +15,7 @@ use actix_web::{
     web::Data,
 };
 
-use super::{logins::Verdict, response::text_response, shared::Shared};
+use super::{response::text_response, shared::Shared, users::AuthResult};
 
 /// When a login that was not looked at may come again: about as long as a full queue takes.
 const BUSY_SECONDS: &str = "5";
@@ -71,16 +71,16 @@ async fn refusal(shared: &Shared, request: &ServiceRequest) -> Option<HttpRespon
     if matches!(path, "/healthz" | "/readyz") {
         return None;
     }
-    let logins = shared.logins.as_ref()?;
+    let users = shared.users.as_ref()?;
     let header = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-    match logins.judge(header.unwrap_or_default()).await {
-        Verdict::Allowed => return None,
-        Verdict::Busy => {
+    match users.judge(header.unwrap_or_default()).await {
+        AuthResult::Allowed => return None,
+        AuthResult::Busy => {
             let mut response = HttpResponse::ServiceUnavailable();
             response.insert_header((RETRY_AFTER, BUSY_SECONDS));
             return Some(text_response(response, "too many logins are being checked"));
         }
-        Verdict::Refused => {}
+        AuthResult::Refused => {}
     }
     let mut response = HttpResponse::Unauthorized();
     response.insert_header((WWW_AUTHENTICATE, "Basic realm=\"devops-monitor\", charset=\"UTF-8\""));

@@ -61,7 +61,7 @@ async fn metrics(request: HttpRequest, shared: Data<Shared>) -> HttpResponse {
 
 /// Says whether the process works: it answers, and readings keep coming.
 async fn healthz(shared: Data<Shared>) -> HttpResponse {
-    if shared.snapshots.borrow().taken.elapsed() > shared.oldest_reading {
+    if shared.snapshots.borrow().taken.elapsed() > shared.max_sample_age {
         return text_response(HttpResponse::ServiceUnavailable(), "no new readings");
     }
     text_response(HttpResponse::Ok(), "ok")
@@ -109,7 +109,7 @@ mod tests {
     use tokio::sync::watch;
 
     use super::{
-        super::{Assets, Counters, Hosts, Page, Snapshot, Taken, guard},
+        super::{Assets, Counters, Hosts, Page, Snapshot, SnapshotInput, guard},
         *,
     };
 
@@ -122,11 +122,12 @@ mod tests {
         let host = Host::default();
         let sample = sample(before.as_ref(), &reading, &host, Vec::new());
         let cost = Duration::ZERO;
-        let taken = Taken { reading: &reading, sample, host: &host, cost, run_id: "run", number };
+        let taken =
+            SnapshotInput { reading: &reading, sample, host: &host, cost, run_id: "run", number };
         Arc::new(Snapshot::new(taken, &Counters::default()))
     }
 
-    fn shared(number: u64, oldest_reading: Duration) -> Data<Shared> {
+    fn shared(number: u64, max_sample_age: Duration) -> Data<Shared> {
         Data::new(Shared {
             snapshots: watch::channel(snapshot(number)).1,
             closing: watch::channel(false).1,
@@ -134,9 +135,9 @@ mod tests {
             page: Page::new(Duration::from_secs(1)).unwrap(),
             assets: Assets::new(),
             hosts: Hosts::new([]),
-            logins: None,
+            users: None,
             base_path: String::new(),
-            oldest_reading,
+            max_sample_age,
         })
     }
 

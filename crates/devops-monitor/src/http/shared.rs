@@ -5,8 +5,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::sync::watch;
 
 use super::{
-    assets::Assets, counters::Counters, hosts::Hosts, logins::Logins, page::Page,
-    snapshot::Snapshot,
+    assets::Assets, counters::Counters, hosts::Hosts, page::Page, snapshot::Snapshot, users::Users,
 };
 
 /// What every request can see.
@@ -19,9 +18,9 @@ pub(crate) struct Shared {
     pub page: Page,
     pub assets: Assets,
     pub hosts: Hosts,
-    pub logins: Option<Logins>,
+    pub users: Option<Users>,
     /// Nothing, or a path such as `/monitor`.
     pub base_path: String,
     /// A reading older than this means that the sampler hangs.
-    pub oldest_reading: Duration,
+    pub max_sample_age: Duration,
 }

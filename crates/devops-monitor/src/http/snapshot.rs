@@ -32,7 +32,7 @@ pub(crate) struct Snapshot {
 }
 
 /// What a snapshot is made of.
-pub(crate) struct Taken<'a> {
+pub(crate) struct SnapshotInput<'a> {
     pub reading: &'a Reading,
     pub sample: Sample,
     pub host: &'a Host,
@@ -45,7 +45,7 @@ pub(crate) struct Taken<'a> {
 }
 
 impl Snapshot {
-    pub(crate) fn new(taken: Taken<'_>, counters: &Counters) -> Self {
+    pub(crate) fn new(taken: SnapshotInput<'_>, counters: &Counters) -> Self {
         let json = serde_json::to_string(&taken.sample).expect("a sample has no map with odd keys");
         let event =
             format!("id: {}-{}\nevent: sample\ndata: {json}\n\n", taken.run_id, taken.number);
@@ -71,9 +71,9 @@ impl Snapshot {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "both formats know only 64-bit floats")]
-fn encode(taken: &Taken<'_>, counters: &Counters, dialect: Dialect) -> Bytes {
+fn encode(taken: &SnapshotInput<'_>, counters: &Counters, dialect: Dialect) -> Bytes {
     let mut to = Exposition::new(dialect);
-    let Taken { reading, sample, host, .. } = taken;
+    let SnapshotInput { reading, sample, host, .. } = taken;
     write_host(&mut to, Scrape { reading, sample, host });
     write_own(&mut to, env!("CARGO_PKG_VERSION"));
     to.family("devops_monitor_samples", Counter, "Readings taken.")

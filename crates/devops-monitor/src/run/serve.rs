@@ -20,13 +20,13 @@ use self::sampler::Sampler;
 use super::host::sources;
 use crate::{
     cli::Serve,
-    http::{self, Assets, Counters, Hosts, Logins, Page, Shared},
+    http::{self, Assets, Counters, Hosts, Page, Shared, Users},
 };
 
 pub(super) fn run(args: &Serve, session: &Session) -> Result<Outcome, Failure> {
     let address = resolve(&args.bind)?;
-    refuse_open_doors(args, address)?;
-    let logins = args.auth_file.as_deref().map(|path| read_logins(path, session)).transpose()?;
+    require_auth_off_loopback(args, address)?;
+    let users = args.auth_file.as_deref().map(|path| read_logins(path, session)).transpose()?;
     let sources = sources(&args.source.root_path)?;
     let host = Host::read(sources.root());
     let listener = listen(address)?;
@@ -48,9 +48,9 @@ pub(super) fn run(args: &Serve, session: &Session) -> Result<Outcome, Failure> {
         page,
         assets: Assets::new(),
         hosts,
-        logins,
+        users,
         base_path: args.base_path.clone(),
-        oldest_reading: args.interval * 3 + Duration::from_secs(5),
+        max_sample_age: args.interval * 3 + Duration::from_secs(5),
     };
     let cancel = session.cancel().clone();
     limits::spawn("sampler", move || sampler.run(&publish, &cancel))
@@ -61,13 +61,13 @@ pub(super) fn run(args: &Serve, session: &Session) -> Result<Outcome, Failure> {
     Ok(Outcome::Done)
 }
 
-fn read_logins(path: &Path, session: &Session) -> Result<Logins, Failure> {
+fn read_logins(path: &Path, session: &Session) -> Result<Users, Failure> {
     const READABLE_BY_ALL: u32 = 0o004;
-    let logins = Logins::read(path, session.cancel())?;
+    let users = Users::read(path, session.cancel())?;
     if fs::metadata(path).is_ok_and(|file| file.mode() & READABLE_BY_ALL != 0) {
         session.warn(format!("everybody on this machine can read {}", quote(path)));
     }
-    Ok(logins)
+    Ok(users)
 }
 
 fn announce(args: &Serve, session: &Session, address: SocketAddr) -> Result<(), Failure> {
@@ -88,7 +88,7 @@ fn resolve(bind: &str) -> Result<SocketAddr, Failure> {
     addresses.next().ok_or_else(|| bad("the name has no address".to_owned()))
 }
 
-fn refuse_open_doors(args: &Serve, address: SocketAddr) -> Result<(), Failure> {
+fn require_auth_off_loopback(args: &Serve, address: SocketAddr) -> Result<(), Failure> {
     if address.ip().is_loopback() || args.auth_file.is_some() || args.allow_anonymous {
         return Ok(());
     }

@@ -4,7 +4,7 @@ use std::{io::Read, path::Path};
 
 use devops_cli::{Failure, Session, quote};
 use devops_core::{
-    fs::{At, open_file},
+    fs::{IoResultExt, open_file},
     s3::{
         Addresses, CancelToken, ConnectOptions, CustomerKey, RateLimiter, RequestHeaders,
         RetryConfig, Store, StoreOptions, connect,

@@ -79,7 +79,7 @@ fn report(summary: &GetSummary, name: &Path, session: &Session) {
         insert(&mut object, json!({"type": "object"}));
         insert_path(&mut object, "path", name);
         insert(&mut object, fetched_json(summary));
-        session.emit_beside(&object);
+        session.emit_to_stderr(&object);
         return;
     }
     let (shown, proof) = (shown(name), proof_of(summary));

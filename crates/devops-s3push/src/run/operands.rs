@@ -11,7 +11,7 @@ use devops_core::{process::CommandSpec, s3::S3Uri, secret::is_secret_name};
 use crate::cli::PutArgs;
 
 /// What is put.
-pub(super) enum Subject {
+pub(super) enum PutInput {
     /// Files, folders and globs.
     Paths(Vec<PathBuf>),
     /// The standard input.
@@ -21,7 +21,7 @@ pub(super) enum Subject {
 }
 
 /// Returns what is put, and the places it is put into, the first one first.
-pub(super) fn operands(args: &PutArgs) -> Result<(Subject, Vec<S3Uri>), Failure> {
+pub(super) fn operands(args: &PutArgs) -> Result<(PutInput, Vec<S3Uri>), Failure> {
     if args.stream.from_command {
         return of_command(args);
     }
@@ -30,19 +30,19 @@ pub(super) fn operands(args: &PutArgs) -> Result<(Subject, Vec<S3Uri>), Failure>
     let (last, paths) = operands.split_last().expect("clap asks for one");
     let places = places(last, args)?;
     let is_stdin = |path: &&OsString| path.as_os_str() == OsStr::new("-");
-    let subject = match paths {
+    let input = match paths {
         [] => {
             return Err(Failure::usage(format!("what is to be put into `{}`?", places[0]))
                 .hint("give a PATH, or - for the standard input, before the S3_URI"));
         }
-        [path] if is_stdin(path) => Subject::Stdin,
+        [path] if is_stdin(path) => PutInput::Stdin,
         paths if paths.iter().any(is_stdin) => return Err(Failure::usage("`-` goes alone")),
-        paths => Subject::Paths(paths.iter().map(PathBuf::from).collect()),
+        paths => PutInput::Paths(paths.iter().map(PathBuf::from).collect()),
     };
-    Ok((subject, places))
+    Ok((input, places))
 }
 
-fn of_command(args: &PutArgs) -> Result<(Subject, Vec<S3Uri>), Failure> {
+fn of_command(args: &PutArgs) -> Result<(PutInput, Vec<S3Uri>), Failure> {
     let Some((last, paths)) = args.operands.split_last() else {
         return Err(Failure::usage("--from-command needs to know where to put what it writes")
             .hint("give the S3_URI before --"));
@@ -53,7 +53,7 @@ fn of_command(args: &PutArgs) -> Result<(Subject, Vec<S3Uri>), Failure> {
             "with --from-command there is no PATH, but `{}` was given",
             quote(path.as_ref())
         ))),
-        None => Ok((Subject::Command(Box::new(command(args)?)), places)),
+        None => Ok((PutInput::Command(Box::new(command(args)?)), places)),
     }
 }
 

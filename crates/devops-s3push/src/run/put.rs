@@ -24,7 +24,7 @@ use super::{
     connection::Connected,
     explain::explain,
     metrics::Metrics,
-    operands::{Subject, operands},
+    operands::{PutInput, operands},
     options::put_options,
     receipt,
     reporter::{Reporter, insert},
@@ -35,18 +35,18 @@ use super::{
 use crate::cli::{BaseFlags, PutArgs};
 
 pub(crate) async fn put(args: Box<PutArgs>, session: &Session) -> Result<Outcome, Failure> {
-    let (subject, places) = operands(&args)?;
+    let (input, places) = operands(&args)?;
     let destination = places[0].to_string();
     let metrics = Metrics::new(args.metrics_file.clone().filter(|_| !args.dry_run), destination);
     metrics.check_place()?;
-    let result = Box::pin(put_to(args, (subject, places), &metrics, session)).await;
+    let result = Box::pin(put_to(args, (input, places), &metrics, session)).await;
     metrics.write(&result, session)?;
     result
 }
 
 async fn put_to(
     args: Box<PutArgs>,
-    (subject, places): (Subject, Vec<S3Uri>),
+    (input, places): (PutInput, Vec<S3Uri>),
     metrics: &Metrics,
     session: &Session,
 ) -> Result<Outcome, Failure> {
@@ -55,8 +55,8 @@ async fn put_to(
     if let Some(path) = args.receipt.as_ref().filter(|_| !args.dry_run) {
         receipt::check_place(path, "receipt")?;
     }
-    let paths = match subject {
-        Subject::Paths(paths) => paths,
+    let paths = match input {
+        PutInput::Paths(paths) => paths,
         _ if options.preserve => {
             return Err(Failure::usage(
                 "--preserve is for files: a stream has no mode and no time",

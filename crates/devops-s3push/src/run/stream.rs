@@ -19,7 +19,7 @@ use super::{
     connection::Connected,
     explain::explain,
     metrics::Metrics,
-    operands::Subject,
+    operands::PutInput,
     receipt,
     reporter::Reporter,
     totals::Totals,
@@ -28,12 +28,12 @@ use crate::cli::PutArgs;
 
 pub(super) async fn put_stream(
     args: &PutArgs,
-    (subject, places): (Subject, Vec<S3Uri>),
+    (input, places): (PutInput, Vec<S3Uri>),
     (options, base, metrics): (&PutOptions, &Base, &Metrics),
     session: &Session,
 ) -> Result<Outcome, Failure> {
-    check(args, (&subject, &places), session)?;
-    let (name, origin) = open(subject, session)?;
+    check(args, (&input, &places), session)?;
+    let (name, origin) = open(input, session)?;
     let expect_size = args.stream.expect_size.map(|size| size.0);
     let spool = args.stream.spool.as_deref();
     let connected = Connected::new(&args.connection, Some(&args.transfer), session).await?;
@@ -88,13 +88,13 @@ pub(super) async fn put_stream(
 /// Fails when a stream cannot be put as asked.
 fn check(
     args: &PutArgs,
-    (subject, places): (&Subject, &[S3Uri]),
+    (input, places): (&PutInput, &[S3Uri]),
     session: &Session,
 ) -> Result<(), Failure> {
     if let Some(uri) = places.iter().find(|uri| uri.is_prefix()) {
-        let what = match subject {
-            Subject::Command(_) => "what a command writes",
-            Subject::Stdin | Subject::Paths(_) => "the standard input",
+        let what = match input {
+            PutInput::Command(_) => "what a command writes",
+            PutInput::Stdin | PutInput::Paths(_) => "the standard input",
         };
         return Err(Failure::usage(format!("{what} has no name: give a key, not `{uri}`")));
     }
@@ -110,7 +110,7 @@ fn check(
         return Err(Failure::usage("--dry-run cannot tell anything about a stream"));
     }
     check_memory(args)?;
-    if matches!(subject, Subject::Stdin) && session.stdin_is_terminal() {
+    if matches!(input, PutInput::Stdin) && session.stdin_is_terminal() {
         return Err(Failure::usage(
             "the standard input is a terminal; pipe something into `put -`",
         ));
@@ -130,10 +130,10 @@ fn check_memory(args: &PutArgs) -> Result<(), Failure> {
 }
 
 /// Returns where the bytes come from, and what that is called.
-fn open(subject: Subject, session: &Session) -> Result<(String, StreamInput), Failure> {
-    if let Subject::Command(spec) = subject {
+fn open(input: PutInput, session: &Session) -> Result<(String, StreamInput), Failure> {
+    if let PutInput::Command(spec) = input {
         let name = format!("`{}`", quote(spec.program.as_ref()));
-        return Ok((name, StreamInput::command(*spec, Box::new(Session::pass_on))));
+        return Ok((name, StreamInput::command(*spec, Box::new(Session::write_stderr))));
     }
     let stdin = io::stdin().as_fd().try_clone_to_owned();
     let stdin =

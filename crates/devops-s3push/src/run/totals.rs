@@ -28,7 +28,7 @@ pub(super) struct Totals {
     pub(super) n_unselected: usize,
     /// The objects that are named in `failed`.
     failed_uris: HashSet<S3Uri>,
-    /// The sorts of trouble that several places had.
+    /// The sort of error that several places had.
     kinds: Vec<Kind>,
     hints: Hints,
 }

@@ -5,7 +5,7 @@ use std::{io::Read, path::Path};
 use devops_cli::{Failure, Outcome, Session, quote};
 use devops_core::{
     clock::Clock,
-    fs::{At, open_file},
+    fs::{IoResultExt, open_file},
     kind::Kind,
     terraform::{
         Comparison, Fingerprint, PathPattern, Plan, Seal, SealOptions, Stack, compare, fingerprint,

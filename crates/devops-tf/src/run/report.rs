@@ -10,7 +10,7 @@ use std::{
 
 use devops_cli::{Failure, Outcome, Session, quote};
 use devops_core::{
-    fs::{At, Input, check_output, parent, read_text, user_mode, write_output},
+    fs::{Input, IoResultExt, check_output, parent, read_text, user_mode, write_output},
     kind::Kind,
     terraform::{Plan, Report, ReportKind, Secrets},
 };
@@ -118,7 +118,7 @@ fn read(path: &Path, session: &Session) -> Result<Vec<u8>, Failure> {
 pub(super) fn write(report: &Report, files: &[ReportFile]) -> Result<(), Failure> {
     for ReportFile { kind, path } in files {
         let text = if *kind == ReportKind::Github {
-            Session::pass_on(report.annotations().get().as_bytes());
+            Session::write_stderr(report.annotations().get().as_bytes());
             with_earlier_steps(report, path)?
         } else {
             report.write(*kind).into_inner()

@@ -9,7 +9,7 @@ use devops_cli::{Failure, ProfileTable, ResultExt, Session};
 use devops_core::{
     archive::{BackupName, CreateOptions},
     clock::SystemClock,
-    fs::{At, OpenFolder},
+    fs::{IoResultExt, OpenFolder},
     profile::{Hooks, Profile, ProfileSource, PruneLimits, Rehearsal, SecretUrl, ShrinkRule},
     secret::Secret,
 };

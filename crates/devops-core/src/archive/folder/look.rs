@@ -32,7 +32,7 @@ use crate::{
         sniff::{FileSignature, SNIFF_LEN},
     },
     cancel::Cancel,
-    fs::{At, PathError},
+    fs::{IoResultExt, PathError},
     verdicts::Verdicts,
 };
 

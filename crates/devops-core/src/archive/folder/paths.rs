@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::fs::{At, PathError};
+use crate::fs::{IoResultExt, PathError};
 
 /// The endings that archives have.
 const ENDINGS: [&str; 6] = [".tar.gz", ".tgz", ".tar", ".tar.gz.age", ".tgz.age", ".tar.age"];

@@ -15,7 +15,7 @@ use crate::{
     },
     archive_index::{ArchiveName, Origin, SeriesMap},
     cancel::Cancel,
-    fs::{At, OpenFolder},
+    fs::{IoResultExt, OpenFolder},
     kind::{HasKind, Kind},
     retention::{Decision, Proof},
     verdicts::Verdicts,

@@ -22,7 +22,7 @@ use crate::{
         index::{Index, IndexCursor, Segment},
     },
     cancel::Cancel,
-    fs::At,
+    fs::IoResultExt,
 };
 
 /// An archive that damaged segments of another were taken from.

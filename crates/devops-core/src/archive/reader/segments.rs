@@ -194,7 +194,7 @@ impl Segments {
     }
 }
 
-/// Tells bytes that are not what was written, and a disk that fails to read them, from all other trouble.
+/// Tells bytes that are not what was written, and a disk that fails to read them, from all other errors.
 fn is_damage(error: &io::Error) -> bool {
     match Errno::from_io_error(error) {
         Some(error) => error == Errno::IO,

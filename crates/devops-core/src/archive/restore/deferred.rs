@@ -15,7 +15,7 @@ use crate::{
         ArchiveError,
         entry::{Entry, EntryKind, Timestamp, Xattr},
     },
-    fs::At,
+    fs::IoResultExt,
 };
 
 /// How many bytes of them stay in memory.

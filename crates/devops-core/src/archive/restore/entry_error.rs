@@ -54,7 +54,7 @@ impl EntryError {
         Self::refused(error.to_string())
     }
 
-    /// Returns the trouble of content that could not be read.
+    /// Returns the error of content that could not be read.
     pub(super) fn of_content(error: io::Error, archive: &Path) -> Self {
         match error.downcast::<ArchiveError>() {
             Ok(error) => Self::Fatal(error),
@@ -62,7 +62,7 @@ impl EntryError {
         }
     }
 
-    /// Returns the trouble of something everything depends on.
+    /// Returns the error of something everything depends on.
     pub(super) fn at(action: &'static str, path: &Path, error: impl Into<io::Error>) -> Self {
         let path = path.to_owned();
         Self::Fatal(PathError { action, path, source: error.into() }.into())

@@ -43,7 +43,7 @@ pub(super) struct DoctorRun<'a> {
     pub(super) keeps_versions: Cell<Option<bool>>,
 }
 
-/// A store that asks for patience gets this much of it.
+/// A store that throttles gets this many retries.
 const ATTEMPTS: u32 = 3;
 
 impl DoctorRun<'_> {

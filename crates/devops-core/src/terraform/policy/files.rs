@@ -9,7 +9,7 @@ use std::{
 use super::error::PolicyError;
 use crate::{
     cancel::Cancel,
-    fs::{At, PathError, read_input},
+    fs::{IoResultExt, PathError, read_input},
 };
 
 /// The largest file of a policy or of data that is read.

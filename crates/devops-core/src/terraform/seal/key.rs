@@ -3,7 +3,7 @@
 use std::{fs::File, io::Read, path::Path};
 
 use crate::{
-    fs::{At, PathError},
+    fs::{IoResultExt, PathError},
     secret::Secret,
 };
 

@@ -16,9 +16,9 @@ use devops_fakes::s3::Server;
 use time::macros::datetime;
 
 use crate::s3::{
+    fault_case::STALLS,
     put::in_small_parts,
-    rig::{PART, Rig, bytes, in_one_line, time_enough, uri},
-    trial::STALLS,
+    test_store::{PART, TestStore, bytes, in_one_line, time_enough, uri},
 };
 
 /// The new file has a part's worth of new bytes in the middle of the old ones.
@@ -26,7 +26,7 @@ const OLD: u64 = 8 * PART;
 const NEW: u64 = 9 * PART;
 
 struct Made {
-    rig: Rig,
+    test_store: TestStore,
     file: PathBuf,
 }
 
@@ -38,19 +38,19 @@ fn new_bytes() -> Vec<u8> {
 
 impl Made {
     fn new() -> Self {
-        Self::with(Rig::new())
+        Self::with(TestStore::new())
     }
 
-    fn with(rig: Rig) -> Self {
-        rig.server.put("backups", "old.bin", &bytes(OLD));
-        let file = rig.file("new.bin", 0);
+    fn with(test_store: TestStore) -> Self {
+        test_store.server.put("backups", "old.bin", &bytes(OLD));
+        let file = test_store.file("new.bin", 0);
         std::io::Write::write_all(&mut std::fs::File::create(&file).unwrap(), &new_bytes())
             .unwrap();
-        Self { rig, file }
+        Self { test_store, file }
     }
 
     fn etag(&self) -> String {
-        self.rig.server.object("backups", "old.bin").unwrap().etag
+        self.test_store.server.object("backups", "old.bin").unwrap().etag
     }
 
     fn composition(&self) -> Composition {
@@ -72,7 +72,7 @@ impl Made {
         options: &PutOptions,
     ) -> Result<ObjectSummary, S3Error> {
         let source = UploadItem::new(self.file.clone(), uri("new.bin"), NEW);
-        self.rig.run(async |context| {
+        self.test_store.run(async |context| {
             let compose = async || Some(composition.clone());
             put_composed(context, &source, options, &|_| true, &|| Box::pin(compose())).await
         })
@@ -86,12 +86,14 @@ impl Made {
         );
         self.check();
         let told = |event: &Event| matches!(event, Event::NoServerSideCopy { .. });
-        assert_eq!(self.rig.events.borrow().iter().filter(|event| told(event)).count(), 1);
+        assert_eq!(self.test_store.events.borrow().iter().filter(|event| told(event)).count(), 1);
     }
 
     fn check(&self) {
-        assert!(self.rig.server.object("backups", "new.bin").unwrap().bytes() == new_bytes());
-        assert_eq!(self.rig.server.pending_uploads("backups"), 0);
+        assert!(
+            self.test_store.server.object("backups", "new.bin").unwrap().bytes() == new_bytes()
+        );
+        assert_eq!(self.test_store.server.pending_uploads("backups"), 0);
     }
 }
 
@@ -110,8 +112,8 @@ fn only_what_the_other_object_has_not_is_sent() {
 
     assert_eq!((summary.outcome, summary.proof), (Outcome::Stored, Proof::Full));
     assert_eq!((summary.bytes_sent, summary.bytes_copied, summary.parts), (PART, OLD, 3));
-    assert_eq!(made.rig.server.count("UploadPart"), 1);
-    assert_eq!(made.rig.moved().cast_unsigned(), NEW);
+    assert_eq!(made.test_store.server.count("UploadPart"), 1);
+    assert_eq!(made.test_store.moved().cast_unsigned(), NEW);
     made.check();
 }
 
@@ -132,7 +134,7 @@ fn every_checksum_confirms_copies() {
 #[test]
 fn a_store_without_checksums_confirms_copies_by_their_etags() {
     let made = Made::new();
-    made.rig.server.faults(&["*:no-checksum:always"]);
+    made.test_store.server.faults(&["*:no-checksum:always"]);
 
     let summary = made.put(&made.composition(), &in_small_parts()).unwrap();
 
@@ -145,7 +147,7 @@ fn a_store_that_copies_nothing_gets_everything() {
     for fault in ["not-implemented", "denied", "invalid-part", "bad-digest"] {
         let made = Made::new();
         let options = PutOptions { resume: None, ..in_small_parts() };
-        made.rig.server.faults(&[&format!("UploadPartCopy:{fault}")]);
+        made.test_store.server.faults(&[&format!("UploadPartCopy:{fault}")]);
 
         let summary = made.put(&made.composition(), &options);
 
@@ -162,7 +164,7 @@ fn a_store_that_copies_nothing_gets_everything() {
 #[test]
 fn a_store_that_wants_equal_parts_gets_them() {
     let made = Made::new();
-    made.rig.server.faults(&["CompleteMultipartUpload:invalid-part"]);
+    made.test_store.server.faults(&["CompleteMultipartUpload:invalid-part"]);
 
     let summary = made.put(&made.composition(), &in_small_parts()).unwrap();
 
@@ -184,7 +186,7 @@ fn a_copy_that_is_not_what_the_file_has_is_not_believed() {
 fn an_object_that_was_replaced_meanwhile_is_not_copied_from() {
     let made = Made::new();
     let composition = made.composition();
-    made.rig.server.put("backups", "old.bin", &vec![1; usize::try_from(OLD).unwrap()]);
+    made.test_store.server.put("backups", "old.bin", &vec![1; usize::try_from(OLD).unwrap()]);
 
     let summary = made.put(&composition, &in_small_parts()).unwrap();
 
@@ -194,11 +196,11 @@ fn an_object_that_was_replaced_meanwhile_is_not_copied_from() {
 #[test]
 fn an_object_in_an_archive_is_not_copied_from() {
     let made = Made::new();
-    made.rig.server.archive("backups", "old.bin", "GLACIER");
+    made.test_store.server.archive("backups", "old.bin", "GLACIER");
 
     let summary = made.put(&made.composition(), &in_small_parts()).unwrap();
 
-    assert!(made.rig.server.count("UploadPartCopy") > 0);
+    assert!(made.test_store.server.count("UploadPartCopy") > 0);
     made.check_sent_whole(&summary);
 }
 
@@ -206,7 +208,7 @@ fn an_object_in_an_archive_is_not_copied_from() {
 fn a_copy_that_fails_for_a_while_is_tried_again() {
     for fault in ["internal-error", "slow-down", "drop-before", "drop-after", "error-after"] {
         let made = Made::new();
-        made.rig.server.faults(&[&format!("UploadPartCopy:{fault}:times=2")]);
+        made.test_store.server.faults(&[&format!("UploadPartCopy:{fault}:times=2")]);
 
         let summary = made.put(&made.composition(), &in_small_parts()).unwrap();
 
@@ -218,10 +220,10 @@ fn a_copy_that_fails_for_a_while_is_tried_again() {
 #[test]
 fn a_copy_that_never_ends_well_is_sent_instead() {
     for fault in ["internal-error", "error-in-200", "drop-before"] {
-        let made = Made::with(Rig::impatient());
-        made.rig.server.faults(&[&format!("UploadPartCopy:{fault}:always")]);
+        let made = Made::with(TestStore::impatient());
+        made.test_store.server.faults(&[&format!("UploadPartCopy:{fault}:always")]);
 
-        let summary = made.put(&made.composition(), &resumable(&made.rig.path("journals")));
+        let summary = made.put(&made.composition(), &resumable(&made.test_store.path("journals")));
 
         let summary = summary.unwrap_or_else(|error| panic!("{fault}: {error}"));
         made.check_sent_whole(&summary);
@@ -232,14 +234,15 @@ fn a_copy_that_never_ends_well_is_sent_instead() {
 fn a_copy_that_stands_still_is_sent_instead() {
     for stall in STALLS {
         let before_first_response = Duration::from_millis(500);
-        let rig = Rig::with(RetryConfig { before_first_response, stall, ..time_enough() });
-        let made = Made::with(rig);
-        made.rig.server.faults(&["UploadPartCopy:stall:always"]);
+        let test_store =
+            TestStore::with(RetryConfig { before_first_response, stall, ..time_enough() });
+        let made = Made::with(test_store);
+        made.test_store.server.faults(&["UploadPartCopy:stall:always"]);
 
-        let summary = made.put(&made.composition(), &resumable(&made.rig.path("journals")));
+        let summary = made.put(&made.composition(), &resumable(&made.test_store.path("journals")));
 
         let failures: Vec<_> = summary.as_ref().err().map(in_one_line).into_iter().collect();
-        if stall == STALLS[2] || !made.rig.has_missed(&failures) {
+        if stall == STALLS[2] || !made.test_store.has_missed(&failures) {
             made.check_sent_whole(&summary.unwrap());
             return;
         }
@@ -249,44 +252,44 @@ fn a_copy_that_stands_still_is_sent_instead() {
 #[test]
 fn who_may_not_abort_puts_all_the_same() {
     let made = Made::new();
-    made.rig.server.faults(&["UploadPartCopy:denied", "AbortMultipartUpload:denied:always"]);
+    made.test_store.server.faults(&["UploadPartCopy:denied", "AbortMultipartUpload:denied:always"]);
 
     let summary = made.put(&made.composition(), &in_small_parts()).unwrap();
 
     assert_eq!((summary.proof, summary.bytes_sent), (Proof::Full, NEW));
-    assert_eq!(made.rig.server.pending_uploads("backups"), 1);
+    assert_eq!(made.test_store.server.pending_uploads("backups"), 1);
 }
 
 #[test]
 fn an_upload_made_of_another_base_begins_anew() {
     let made = Made::new();
-    let options = resumable(&made.rig.path("journals"));
-    made.rig.server.faults(&["CompleteMultipartUpload:denied"]);
+    let options = resumable(&made.test_store.path("journals"));
+    made.test_store.server.faults(&["CompleteMultipartUpload:denied"]);
     made.put(&made.composition(), &options).unwrap_err();
 
     let source = UploadItem::new(made.file.clone(), uri("new.bin"), NEW);
-    let summary = made.rig.run(async |context| {
+    let summary = made.test_store.run(async |context| {
         put_composed(context, &source, &options, &|_| false, &|| Box::pin(async { None })).await
     });
 
     let summary = summary.unwrap();
     assert_eq!((summary.proof, summary.bytes_sent), (Proof::Full, NEW));
-    assert_eq!(made.rig.server.pending_uploads("backups"), 0);
+    assert_eq!(made.test_store.server.pending_uploads("backups"), 0);
 }
 
 #[test]
 fn a_composed_upload_that_breaks_off_goes_on() {
     let made = Made::new();
-    let options = resumable(&made.rig.path("journals"));
-    made.rig.server.faults(&["CompleteMultipartUpload:denied"]);
+    let options = resumable(&made.test_store.path("journals"));
+    made.test_store.server.faults(&["CompleteMultipartUpload:denied"]);
     let error = made.put(&made.composition(), &options).unwrap_err();
     assert!(matches!(error, S3Error::Resumable { .. }), "{}", error.kind().name());
 
     let summary = made.put(&made.composition(), &options).unwrap();
 
     assert_eq!((summary.proof, summary.bytes_sent, summary.bytes_copied), (Proof::Full, 0, 0));
-    assert_eq!(made.rig.server.count("UploadPartCopy"), 2);
-    assert_eq!(made.rig.server.count("UploadPart"), 1);
+    assert_eq!(made.test_store.server.count("UploadPartCopy"), 2);
+    assert_eq!(made.test_store.server.count("UploadPart"), 1);
     made.check();
 }
 
@@ -298,12 +301,12 @@ fn a_composed_upload_whose_base_is_gone_begins_anew() {
     ];
     for gone in gone {
         let made = Made::new();
-        let options = resumable(&made.rig.path("journals"));
-        made.rig.server.faults(&["UploadPartCopy:expired-token:always"]);
+        let options = resumable(&made.test_store.path("journals"));
+        made.test_store.server.faults(&["UploadPartCopy:expired-token:always"]);
         made.put(&made.composition(), &options).unwrap_err();
-        made.rig.server.clear_faults();
+        made.test_store.server.clear_faults();
         let composition = made.composition();
-        gone(&made.rig.server);
+        gone(&made.test_store.server);
 
         let summary = made.put(&composition, &options).unwrap();
 

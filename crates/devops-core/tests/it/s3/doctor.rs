@@ -16,22 +16,22 @@ use time::OffsetDateTime;
 
 use crate::s3::{
     put::in_small_parts,
-    rig::{PART, Rig, bytes, uri},
+    test_store::{PART, TestStore, bytes, uri},
 };
 
 /// Examines the store while these things go wrong.
-fn examine(rules: &[&str]) -> (Rig, Diagnosis, Vec<Finding>) {
-    let rig = Rig::new();
-    rig.server.faults(rules);
+fn examine(rules: &[&str]) -> (TestStore, Diagnosis, Vec<Finding>) {
+    let test_store = TestStore::new();
+    test_store.server.faults(rules);
     let findings = RefCell::new(Vec::new());
-    let diagnosis = run(&rig, &|finding| findings.borrow_mut().push(finding)).unwrap();
-    (rig, diagnosis, findings.into_inner())
+    let diagnosis = run(&test_store, &|finding| findings.borrow_mut().push(finding)).unwrap();
+    (test_store, diagnosis, findings.into_inner())
 }
 
-fn run(rig: &Rig, tell: &dyn Fn(Finding)) -> Result<Diagnosis, Cancelled> {
+fn run(test_store: &TestStore, tell: &dyn Fn(Finding)) -> Result<Diagnosis, Cancelled> {
     let prefix = uri("nightly/");
     let examined = DoctorOptions { prefix: &prefix, write: true, now: OffsetDateTime::now_utc() };
-    rig.run(async |context| diagnose(context, examined, tell).await)
+    test_store.run(async |context| diagnose(context, examined, tell).await)
 }
 
 /// Returns the worst that was found about something.
@@ -41,14 +41,14 @@ fn severity(findings: &[Finding], check: &str) -> Severity {
     worst.unwrap_or_else(|| panic!("nothing about {check}: {findings:#?}"))
 }
 
-fn is_clean(rig: &Rig) {
-    assert_eq!(rig.server.keys("backups"), [""; 0]);
-    assert_eq!(rig.server.pending_uploads("backups"), 0);
+fn is_clean(test_store: &TestStore) {
+    assert_eq!(test_store.server.keys("backups"), [""; 0]);
+    assert_eq!(test_store.server.pending_uploads("backups"), 0);
 }
 
 #[test]
 fn a_store_that_does_everything_is_found_good_and_left_as_it_was() {
-    let (rig, diagnosis, findings) = examine(&[]);
+    let (test_store, diagnosis, findings) = examine(&[]);
 
     let capabilities = Capabilities {
         checksums: Some(true),
@@ -78,19 +78,19 @@ fn a_store_that_does_everything_is_found_good_and_left_as_it_was() {
     ] {
         assert_eq!(severity(&findings, check), Severity::Ok, "{check}: {findings:#?}");
     }
-    is_clean(&rig);
+    is_clean(&test_store);
 }
 
 #[test]
 fn a_store_that_does_not_look_at_conditions_is_found_out() {
     let rules =
         ["PutObject", "CompleteMultipartUpload"].map(|on| format!("{on}:ignore-condition:always"));
-    let (rig, diagnosis, findings) = examine(&rules.each_ref().map(String::as_str));
+    let (test_store, diagnosis, findings) = examine(&rules.each_ref().map(String::as_str));
 
     assert_eq!(diagnosis.capabilities.conditions, Some(Conditions::Ignored));
     assert_eq!(severity(&findings, "if-none-match"), Severity::Warn);
     assert_eq!(severity(&findings, "if-none-match on parts"), Severity::Warn);
-    is_clean(&rig);
+    is_clean(&test_store);
 }
 
 #[test]
@@ -104,10 +104,10 @@ fn a_store_that_does_not_look_at_conditions_still_tells_the_checksum_of_a_put() 
 
 #[test]
 fn a_store_that_copies_only_large_pieces_is_not_taken_for_one_that_copies_none() {
-    let (rig, diagnosis, findings) = examine(&["UploadPartCopy:too-small:always"]);
+    let (test_store, diagnosis, findings) = examine(&["UploadPartCopy:too-small:always"]);
 
     assert_eq!((diagnosis.capabilities.copies, severity(&findings, "copy")), (None, Severity::Ok));
-    is_clean(&rig);
+    is_clean(&test_store);
 }
 
 #[test]
@@ -117,40 +117,40 @@ fn a_store_that_does_not_encrypt_as_asked_is_found_out() {
         // HEAD says it, if the answer to the put does not.
         ("PutObject:leave-out=x-amz-server-side-encryption:always", Severity::Ok),
     ] {
-        let (rig, diagnosis, findings) = examine(&[rule]);
+        let (test_store, diagnosis, findings) = examine(&[rule]);
 
         assert_eq!(severity(&findings, "sse"), level_found, "{rule}");
         let is_known = diagnosis.capabilities.encrypts != Capabilities::default().encrypts;
         assert_eq!((is_known, diagnosis.failed), (level_found == Severity::Ok, None));
-        is_clean(&rig);
+        is_clean(&test_store);
     }
 }
 
 #[test]
 fn a_store_that_repeats_the_headers_of_requests_is_named() {
     let ignored = "PutObject:ignore=x-amz-server-side-encryption:always";
-    let (rig, diagnosis, findings) = examine(&["*:echo-headers:always", ignored]);
+    let (test_store, diagnosis, findings) = examine(&["*:echo-headers:always", ignored]);
 
     assert_eq!((diagnosis.proof, diagnosis.failed), (Some(Proof::Etag), None));
     for check in ["answers", "sse"] {
         assert_eq!(severity(&findings, check), Severity::Warn, "{check}");
     }
-    is_clean(&rig);
+    is_clean(&test_store);
 }
 
 #[test]
 fn checksums_of_a_wrong_length_are_named_and_prove_nothing() {
-    let (rig, diagnosis, findings) = examine(&["*:short-checksums:always"]);
+    let (test_store, diagnosis, findings) = examine(&["*:short-checksums:always"]);
 
     assert_eq!((diagnosis.proof, diagnosis.failed), (Some(Proof::Etag), None));
     assert_eq!(severity(&findings, "checksum length"), Severity::Warn);
-    is_clean(&rig);
+    is_clean(&test_store);
 }
 
 #[test]
 fn what_a_store_answers_otherwise_than_s3_is_named_and_no_end() {
     let rules = ["ListParts:other-root:always", "GetBucketVersioning:other-root:always"];
-    let (rig, diagnosis, findings) = examine(&rules);
+    let (test_store, diagnosis, findings) = examine(&rules);
 
     assert_eq!((diagnosis.proof, diagnosis.failed), (Some(Proof::Full), None));
     for check in ["list parts", "versioning"] {
@@ -158,7 +158,7 @@ fn what_a_store_answers_otherwise_than_s3_is_named_and_no_end() {
         assert_eq!(finding.severity, Severity::Warn, "{finding:?}");
         assert!(finding.message.contains("not an S3 response"), "{finding:?}");
     }
-    is_clean(&rig);
+    is_clean(&test_store);
 }
 
 #[test]
@@ -171,46 +171,50 @@ fn conditions_that_only_completions_ignore_count_as_ignored() {
 
 #[test]
 fn a_store_without_checksums_is_proven_by_its_etags() {
-    let (rig, diagnosis, findings) = examine(&["*:refuse-checksums:always"]);
+    let (test_store, diagnosis, findings) = examine(&["*:refuse-checksums:always"]);
 
     assert_eq!(
         (diagnosis.capabilities.checksums, diagnosis.proof),
         (Some(false), Some(Proof::Etag))
     );
     assert_eq!((severity(&findings, "crc64nvme"), diagnosis.failed), (Severity::Warn, None));
-    is_clean(&rig);
+    is_clean(&test_store);
 }
 
 #[test]
 fn a_store_that_only_repeats_checksums_is_found_out_and_believed_no_more() {
     let echo = ["*:echo-checksum:always"];
-    let (rig, diagnosis, findings) = examine(&echo);
+    let (test_store, diagnosis, findings) = examine(&echo);
 
     assert_eq!(diagnosis.capabilities.compares_checksums, Some(false));
     assert_eq!(
         (severity(&findings, "wrong checksum"), diagnosis.proof),
         (Severity::Warn, Some(Proof::Etag))
     );
-    is_clean(&rig);
+    is_clean(&test_store);
 
-    let (rig, proof) = put_knowing(diagnosis.capabilities, &echo);
+    let (test_store, proof) = put_knowing(diagnosis.capabilities, &echo);
     assert_eq!(proof, Proof::Etag);
     let parts = |entry: &&Entry| entry.operation == "UploadPart";
-    assert!(rig.server.log().iter().filter(parts).all(|it| it.header("content-md5").is_some()));
+    assert!(
+        test_store.server.log().iter().filter(parts).all(|it| it.header("content-md5").is_some())
+    );
 
     // One byte is stored as another, and the checksum comes back as it was sent.
-    let rig = Rig::new();
-    rig.server.faults(&["*:echo-checksum:always", "PutObject:damage:always"]);
-    let (file, options) = (rig.file("a.bin", 100), PutOptions::default());
-    assert_eq!(rig.put(&file, "a.bin", &options).unwrap().proof, Proof::Full);
-    let look = |rig: &Rig| {
-        rig.run(async |context| verify(context, &file, &uri("a.bin"), Depth::Whole).await).unwrap()
+    let test_store = TestStore::new();
+    test_store.server.faults(&["*:echo-checksum:always", "PutObject:damage:always"]);
+    let (file, options) = (test_store.file("a.bin", 100), PutOptions::default());
+    assert_eq!(test_store.put(&file, "a.bin", &options).unwrap().proof, Proof::Full);
+    let look = |test_store: &TestStore| {
+        test_store
+            .run(async |context| verify(context, &file, &uri("a.bin"), Depth::Whole).await)
+            .unwrap()
     };
-    assert_eq!(look(&rig), Verification::Same { size: 100, proof: Proof::Full });
-    rig.run(async |context| context.store.assume(diagnosis.capabilities));
-    assert_eq!(look(&rig), Verification::Different(Vec::new()));
-    rig.server.faults(&["PutObject:ignore=content-md5:always"]);
-    let error = rig.put(&file, "b.bin", &options).unwrap_err();
+    assert_eq!(look(&test_store), Verification::Same { size: 100, proof: Proof::Full });
+    test_store.run(async |context| context.store.assume(diagnosis.capabilities));
+    assert_eq!(look(&test_store), Verification::Different(Vec::new()));
+    test_store.server.faults(&["PutObject:ignore=content-md5:always"]);
+    let error = test_store.put(&file, "b.bin", &options).unwrap_err();
     assert_eq!(error.kind(), Kind::Mismatch);
 }
 
@@ -245,22 +249,22 @@ fn what_puts_need_and_what_is_only_worth_knowing_are_told_apart() {
         ("GetObject:denied:always", None, "get"),
         ("UploadPartCopy:not-implemented:always", None, "copy"),
     ] {
-        let (rig, diagnosis, findings) = examine(&[rule]);
+        let (test_store, diagnosis, findings) = examine(&[rule]);
 
         assert_eq!(diagnosis.failed, failed, "{rule}: {findings:#?}");
         let expected = if failed.is_some() { Severity::Fail } else { Severity::Warn };
         assert_eq!(severity(&findings, check), expected, "{rule}");
-        rig.server.clear_faults();
-        is_clean(&rig);
+        test_store.server.clear_faults();
+        is_clean(&test_store);
     }
 }
 
 #[test]
 fn a_probe_that_may_not_be_deleted_is_named() {
-    let (rig, diagnosis, findings) = examine(&["DeleteObject:denied:always"]);
+    let (test_store, diagnosis, findings) = examine(&["DeleteObject:denied:always"]);
 
     assert_eq!((severity(&findings, "delete"), diagnosis.failed), (Severity::Ok, None));
-    for key in rig.server.keys("backups") {
+    for key in test_store.server.keys("backups") {
         assert!(key.starts_with("nightly/.devops-s3push-doctor-"), "{key}");
         let is_it = |finding: &&Finding| finding.message.contains(&format!("`s3://backups/{key}`"));
         assert!(
@@ -273,59 +277,69 @@ fn a_probe_that_may_not_be_deleted_is_named() {
 #[test]
 fn a_signal_ends_the_examination_and_leaves_nothing_behind() {
     for check in ["crc32c", "copy", "multipart"] {
-        let rig = Rig::unhurried();
+        let test_store = TestStore::unhurried();
 
-        let cancelled = run(&rig, &|finding| {
+        let cancelled = run(&test_store, &|finding| {
             if finding.check == check {
-                rig.cancel.cancel(15);
+                test_store.cancel.cancel(15);
             }
         });
 
         assert_eq!(cancelled, Err(Cancelled { signal: 15 }), "{check}");
-        is_clean(&rig);
+        is_clean(&test_store);
     }
 }
 
 #[test]
 fn without_writing_little_is_found_out() {
-    let rig = Rig::new();
+    let test_store = TestStore::new();
     let prefix = uri("");
     let examined = DoctorOptions { prefix: &prefix, write: false, now: OffsetDateTime::now_utc() };
 
-    let diagnosis = rig.run(async |context| diagnose(context, examined, &|_| {}).await).unwrap();
+    let diagnosis =
+        test_store.run(async |context| diagnose(context, examined, &|_| {}).await).unwrap();
 
     assert_eq!(diagnosis, Diagnosis::default());
-    assert_eq!(rig.server.count("PutObject") + rig.server.count("CreateMultipartUpload"), 0);
+    assert_eq!(
+        test_store.server.count("PutObject") + test_store.server.count("CreateMultipartUpload"),
+        0
+    );
 }
 
 /// Puts an object into a store of which this is known, and returns how it was proven.
-fn put_knowing(capabilities: Capabilities, rules: &[&str]) -> (Rig, Proof) {
-    let rig = Rig::new();
-    rig.server.faults(rules);
-    let file = rig.file("a.bin", 3 * PART);
+fn put_knowing(capabilities: Capabilities, rules: &[&str]) -> (TestStore, Proof) {
+    let test_store = TestStore::new();
+    test_store.server.faults(rules);
+    let file = test_store.file("a.bin", 3 * PART);
     let source = UploadItem::new(file, uri("a.bin"), 3 * PART);
-    let summary = rig
+    let summary = test_store
         .run(async |context| {
             context.store.assume(capabilities);
             put(context, &source, &in_small_parts()).await
         })
         .unwrap();
-    assert!(rig.server.object("backups", "a.bin").unwrap().bytes() == bytes(3 * PART));
-    (rig, summary.proof)
+    assert!(test_store.server.object("backups", "a.bin").unwrap().bytes() == bytes(3 * PART));
+    (test_store, summary.proof)
 }
 
 #[test]
 fn a_store_known_to_refuse_checksums_is_not_asked_to_take_any() {
     let capabilities = Capabilities { checksums: Some(false), ..Capabilities::default() };
 
-    let (rig, proof) = put_knowing(capabilities, &["*:refuse-checksums:always"]);
+    let (test_store, proof) = put_knowing(capabilities, &["*:refuse-checksums:always"]);
 
     assert_eq!(proof, Proof::Etag);
-    assert_eq!(rig.server.count("UploadPart"), 3);
-    let log = rig.server.log();
+    assert_eq!(test_store.server.count("UploadPart"), 3);
+    let log = test_store.server.log();
     let parts = || log.iter().filter(|entry| entry.operation == "UploadPart");
     assert!(parts().all(|part| part.header("content-md5").is_some()));
-    assert!(!rig.events.borrow().iter().any(|event| matches!(event, Event::FeatureUnsupported(_))));
+    assert!(
+        !test_store
+            .events
+            .borrow()
+            .iter()
+            .any(|event| matches!(event, Event::FeatureUnsupported(_)))
+    );
 }
 
 #[test]
@@ -333,9 +347,9 @@ fn a_store_known_to_refuse_conditions_is_not_sent_any() {
     let capabilities =
         Capabilities { conditions: Some(Conditions::Refused), ..Capabilities::default() };
 
-    let (rig, proof) = put_knowing(capabilities, &["*:refuse-conditions:always"]);
+    let (test_store, proof) = put_knowing(capabilities, &["*:refuse-conditions:always"]);
 
-    assert_eq!((proof, rig.server.count("CompleteMultipartUpload")), (Proof::Full, 1));
+    assert_eq!((proof, test_store.server.count("CompleteMultipartUpload")), (Proof::Full, 1));
 }
 
 #[test]

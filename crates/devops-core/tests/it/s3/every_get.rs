@@ -11,24 +11,25 @@ use devops_core::{
 use devops_fakes::s3::FAULTS;
 
 use crate::s3::{
-    rig::{PART, Rig, in_one_line, time_enough, uri},
-    table::{Case, check, check_pairs, kinds_of, pairs, passes},
-    trial::{Ended, Wrong, content, is_impatient, with_enough_patience},
+    fault_case::{CaseOutcome, InjectedError, content, uses_short_timeouts, with_enough_patience},
+    fault_matrix::{Case, check, check_pairs, kinds_of, pairs, passes},
+    test_store::{PART, TestStore, in_one_line, time_enough, uri},
 };
 
 const NAME: &str = "back.bin";
 
 struct OneGet {
     size: u64,
-    wrongs: Vec<Wrong>,
+    wrongs: Vec<InjectedError>,
 }
 
 impl OneGet {
-    fn check_claim(&self, summary: &GetSummary, met: &[Wrong]) -> Result<(), String> {
+    fn check_claim(&self, summary: &GetSummary, met: &[InjectedError]) -> Result<(), String> {
         if summary.size != self.size {
             return Err(format!("{} bytes are claimed", summary.size));
         }
-        let hides = |wrong: &Wrong| wrong.operation == "HeadObject" && wrong.fault == "no-checksum";
+        let hides =
+            |wrong: &InjectedError| wrong.operation == "HeadObject" && wrong.fault == "no-checksum";
         let is_proven = summary.proof == Proof::Full;
         if is_proven && met.iter().any(|wrong| hides(wrong) && wrong.times.is_none()) {
             return Err("a full proof, but the store told no checksum".to_owned());
@@ -36,14 +37,18 @@ impl OneGet {
         Ok(())
     }
 
-    fn judge_in(&self, rig: &mut Rig, failures: &mut Vec<String>) -> Result<Ended, String> {
-        rig.server.put("backups", "a.bin", &content(self.size));
-        fs::create_dir(rig.path("to")).unwrap();
-        rig.let_go_wrong(&self.wrongs);
-        let result = fetch(rig);
+    fn judge_in(
+        &self,
+        test_store: &mut TestStore,
+        failures: &mut Vec<String>,
+    ) -> Result<CaseOutcome, String> {
+        test_store.server.put("backups", "a.bin", &content(self.size));
+        fs::create_dir(test_store.path("to")).unwrap();
+        test_store.let_go_wrong(&self.wrongs);
+        let result = fetch(test_store);
         failures.extend(result.as_ref().err().map(in_one_line));
-        let met = rig.let_go_well(&self.wrongs)?;
-        let found = self.found(&rig.path("to"));
+        let met = test_store.let_go_well(&self.wrongs)?;
+        let found = self.found(&test_store.path("to"));
         let is_there = |right: bool| found.iter().any(|(name, is)| name == NAME && *is == right);
         if is_there(false) || is_there(true) != result.is_ok() {
             let word = result.map_or("a failure", |_| "a claim");
@@ -53,15 +58,15 @@ impl OneGet {
             Ok(summary) => self.check_claim(summary, &met)?,
             Err(error) => check_failure(error, &met)?,
         }
-        self.settle(rig)?;
-        Ok(if result.is_ok() { Ended::Right } else { Ended::Honest })
+        self.settle(test_store)?;
+        Ok(if result.is_ok() { CaseOutcome::Stored } else { CaseOutcome::ReportedFailure })
     }
 
     /// Fetches with nothing going wrong; goes on with what is there.
-    fn settle(&self, rig: &mut Rig) -> Result<(), String> {
-        rig.connect_again(time_enough());
-        fetch(rig).map_err(|error| format!("at the end: {error}"))?;
-        match self.found(&rig.path("to")).as_slice() {
+    fn settle(&self, test_store: &mut TestStore) -> Result<(), String> {
+        test_store.connect_again(time_enough());
+        fetch(test_store).map_err(|error| format!("at the end: {error}"))?;
+        match self.found(&test_store.path("to")).as_slice() {
             [(name, true)] if name == NAME => Ok(()),
             found => Err(format!("at the end there are {found:?}")),
         }
@@ -78,7 +83,7 @@ impl OneGet {
     }
 }
 
-fn check_failure(error: &S3Error, met: &[Wrong]) -> Result<(), String> {
+fn check_failure(error: &S3Error, met: &[InjectedError]) -> Result<(), String> {
     let kind = error.kind();
     if met.iter().all(passes) {
         return Err(format!("nothing that went wrong is worth a failure: {error}"));
@@ -89,12 +94,13 @@ fn check_failure(error: &S3Error, met: &[Wrong]) -> Result<(), String> {
     Ok(())
 }
 
-fn fetch(rig: &Rig) -> Result<GetSummary, S3Error> {
+fn fetch(test_store: &TestStore) -> Result<GetSummary, S3Error> {
     let part_size = PartSize::Exactly(ByteSize(PART));
     let options =
         GetOptions { replace: IfExists::Fail, mode: None, preserve: false, group: None, part_size };
-    let path = rig.path("to").join(NAME);
-    rig.run(async |context| get(context, &uri("a.bin"), &Destination::open(&path)?, options).await)
+    let path = test_store.path("to").join(NAME);
+    test_store
+        .run(async |context| get(context, &uri("a.bin"), &Destination::open(&path)?, options).await)
 }
 
 impl Case for OneGet {
@@ -103,16 +109,16 @@ impl Case for OneGet {
         format!("{} bytes, {}", self.size, wrongs.join(" + "))
     }
 
-    fn judge(&self) -> Result<Ended, String> {
+    fn judge(&self) -> Result<CaseOutcome, String> {
         with_enough_patience(&self.wrongs, |retry_config| {
-            let (mut rig, mut failures) = (Rig::with(retry_config), Vec::new());
-            let ended = self.judge_in(&mut rig, &mut failures);
-            (ended, rig.has_missed(&failures))
+            let (mut test_store, mut failures) = (TestStore::with(retry_config), Vec::new());
+            let ended = self.judge_in(&mut test_store, &mut failures);
+            (ended, test_store.has_missed(&failures))
         })
     }
 
     fn waits(&self) -> bool {
-        is_impatient(&self.wrongs)
+        uses_short_timeouts(&self.wrongs)
     }
 }
 
@@ -122,15 +128,15 @@ fn a_get_ends_right_whatever_goes_wrong_with_any_of_its_requests() {
     for fault in FAULTS {
         let mut add = |size, wrong| cases.push(OneGet { size, wrongs: vec![wrong] });
         for operation in ["HeadObject", "GetObject"] {
-            add(100, Wrong::once(operation, fault));
-            add(100, Wrong::always(operation, fault));
+            add(100, InjectedError::once(operation, fault));
+            add(100, InjectedError::always(operation, fault));
         }
         for after in 0..3 {
-            add(2 * PART + 1, Wrong { after, ..Wrong::once("GetObject", fault) });
+            add(2 * PART + 1, InjectedError { after, ..InjectedError::once("GetObject", fault) });
         }
-        add(2 * PART + 1, Wrong { after: 1, ..Wrong::always("GetObject", fault) });
+        add(2 * PART + 1, InjectedError { after: 1, ..InjectedError::always("GetObject", fault) });
         // There are no ranges of nothing.
-        add(0, Wrong::once("HeadObject", fault));
+        add(0, InjectedError::once("HeadObject", fault));
     }
     check(cases);
 }
@@ -138,6 +144,6 @@ fn a_get_ends_right_whatever_goes_wrong_with_any_of_its_requests() {
 #[test]
 fn a_get_ends_right_whatever_goes_wrong_twice() {
     let pairs = pairs(&[("HeadObject", None), ("GetObject", None)]);
-    let get = |pair: &[Wrong]| OneGet { size: PART + 1, wrongs: pair.to_vec() };
+    let get = |pair: &[InjectedError]| OneGet { size: PART + 1, wrongs: pair.to_vec() };
     check_pairs("get", 83, &pairs, get);
 }

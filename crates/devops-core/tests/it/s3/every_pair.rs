@@ -4,9 +4,9 @@
 
 use crate::s3::{
     every_fault::OnePut,
-    rig::PART,
-    table::{Place, check_pairs, pairs},
-    trial::{Run, Scene, Wrong},
+    fault_case::{InjectedError, Run, UploadKind},
+    fault_matrix::{Place, check_pairs, pairs},
+    test_store::PART,
 };
 
 /// Of so many pairs a usual run takes one: a prime, so that all faults and places have their turn.
@@ -20,15 +20,15 @@ const COMPLETE: Place = ("CompleteMultipartUpload", None);
 const ABORT: Place = ("AbortMultipartUpload", None);
 
 #[track_caller]
-fn check_all(name: &str, pairs: &[[Wrong; 2]], put: impl Fn(&[Wrong]) -> OnePut) {
+fn check_all(name: &str, pairs: &[[InjectedError; 2]], put: impl Fn(&[InjectedError]) -> OnePut) {
     check_pairs(name, STRIDE, pairs, put);
 }
 
 #[test]
 fn a_single_request_ends_right_whatever_goes_wrong_twice() {
     let pairs = pairs(&[HEAD, ("PutObject", None)]);
-    check_all("file", &pairs, |pair| OnePut::new(Scene::Single, Run::new(pair)));
-    check_all("short stream", &pairs, |pair| OnePut::new(Scene::ShortStream, Run::new(pair)));
+    check_all("file", &pairs, |pair| OnePut::new(UploadKind::Single, Run::new(pair)));
+    check_all("short stream", &pairs, |pair| OnePut::new(UploadKind::ShortStream, Run::new(pair)));
 }
 
 #[test]
@@ -36,28 +36,30 @@ fn an_upload_in_parts_ends_right_whatever_goes_wrong_twice() {
     let pairs = pairs(&[HEAD, CREATE, FIRST, LAST, COMPLETE]);
     // Both parts have one size, so that they are hashed together.
     check_all("parts", &pairs, |pair| {
-        OnePut::new(Scene::Parts, Run::new(pair).journaled()).of(2 * PART)
+        OnePut::new(UploadKind::Parts, Run::new(pair).journaled()).of(2 * PART)
     });
 }
 
 #[test]
 fn a_stream_in_parts_ends_right_whatever_goes_wrong_twice() {
     let pairs = pairs(&[HEAD, CREATE, FIRST, LAST, COMPLETE]);
-    check_all("stream", &pairs, |pair| OnePut::new(Scene::Stream, Run::new(pair)));
+    check_all("stream", &pairs, |pair| OnePut::new(UploadKind::Stream, Run::new(pair)));
 }
 
 #[test]
 fn what_is_composed_ends_right_whatever_goes_wrong_twice() {
     let pairs = pairs(&[HEAD, CREATE, ("UploadPartCopy", None), LAST, COMPLETE]);
-    check_all("composed", &pairs, |pair| OnePut::new(Scene::Composed, Run::new(pair).journaled()));
+    check_all("composed", &pairs, |pair| {
+        OnePut::new(UploadKind::Composed, Run::new(pair).journaled())
+    });
 }
 
 #[test]
 fn what_is_taken_up_ends_right_whatever_goes_wrong_twice() {
     let pairs = pairs(&[HEAD, ("ListParts", None), LAST, COMPLETE]);
     check_all("taken up", &pairs, |pair| {
-        let earlier = Wrong::once("UploadPart", "denied").at(2);
-        OnePut::new(Scene::Parts, Run::new(pair).journaled()).after(earlier)
+        let earlier = InjectedError::once("UploadPart", "denied").at(2);
+        OnePut::new(UploadKind::Parts, Run::new(pair).journaled()).after(earlier)
     });
 }
 
@@ -65,5 +67,5 @@ fn what_is_taken_up_ends_right_whatever_goes_wrong_twice() {
 fn what_is_removed_after_a_failure_is_told_of_whatever_goes_wrong_meanwhile() {
     let mut pairs = pairs(&[CREATE, FIRST, COMPLETE, ABORT]);
     pairs.retain(|pair| pair[0].operation != ABORT.0 && pair[1].operation == ABORT.0);
-    check_all("removed", &pairs, |pair| OnePut::new(Scene::Parts, Run::new(pair)));
+    check_all("removed", &pairs, |pair| OnePut::new(UploadKind::Parts, Run::new(pair)));
 }

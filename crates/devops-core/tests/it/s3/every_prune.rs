@@ -7,9 +7,9 @@ use devops_core::{
 
 use crate::s3::{
     every_removal::{Claims, Objects, OneRemoval, Removal, check_every},
+    fault_matrix::{check_pairs, pairs},
     prune::{key, last, ours},
-    rig::Rig,
-    table::{check_pairs, pairs},
+    test_store::TestStore,
 };
 
 /// The last two of four days are kept.
@@ -29,19 +29,19 @@ impl Removal for Prune {
         if self.versions { "prune of versions" } else { "prune" }
     }
 
-    fn prepare(&self, rig: &Rig) {
+    fn prepare(&self, test_store: &TestStore) {
         if self.versions {
-            rig.server.keep_versions("backups");
+            test_store.server.keep_versions("backups");
         }
         for day in [20, 21, 21, 22, 23] {
-            rig.server.put("backups", &key(day), ours(day));
+            test_store.server.put("backups", &key(day), ours(day));
         }
-        rig.server.put("backups", "daily/other-2026-11-01.tar.gz", b"\x1f\x8b");
+        test_store.server.put("backups", "daily/other-2026-11-01.tar.gz", b"\x1f\x8b");
     }
 
-    fn run(&self, rig: &Rig) -> Claims {
+    fn run(&self, test_store: &TestStore) -> Claims {
         let mut claims = Claims::default();
-        let error = rig.run(async |context| {
+        let error = test_store.run(async |context| {
             let planned = plan_prune(context, &self.request()).await;
             let plan = planned.map_err(|error| error.kind())?;
             for archive in &plan.archives {

@@ -14,9 +14,9 @@ use devops_core::{
 use devops_fakes::s3::FAULTS;
 
 use crate::s3::{
-    rig::{Rig, time_enough, uri},
-    table::{Case, check, check_pairs, kinds_of, pairs, passes},
-    trial::{Ended, Wrong, is_impatient, with_enough_patience},
+    fault_case::{CaseOutcome, InjectedError, uses_short_timeouts, with_enough_patience},
+    fault_matrix::{Case, check, check_pairs, kinds_of, pairs, passes},
+    test_store::{TestStore, time_enough, uri},
 };
 
 pub(crate) type Objects = BTreeMap<String, Vec<u8>>;
@@ -47,9 +47,9 @@ pub(crate) trait Removal: Sync + Sized {
     fn name(&self) -> &'static str;
 
     /// Fills the store and the folder.
-    fn prepare(&self, rig: &Rig);
+    fn prepare(&self, test_store: &TestStore);
 
-    fn run(&self, rig: &Rig) -> Claims;
+    fn run(&self, test_store: &TestStore) -> Claims;
 
     /// Returns what is to be there in the end, of what was there.
     fn wanted(&self, before: &Objects) -> Objects;
@@ -58,30 +58,30 @@ pub(crate) trait Removal: Sync + Sized {
 /// Some [`Removal`] while these things go wrong.
 pub(crate) struct OneRemoval<R> {
     pub(crate) removal: R,
-    pub(crate) wrongs: Vec<Wrong>,
+    pub(crate) wrongs: Vec<InjectedError>,
 }
 
 impl<R: Removal> OneRemoval<R> {
-    fn judge_in(&self, rig: &mut Rig) -> Result<Ended, String> {
-        self.removal.prepare(rig);
-        let before = objects(rig);
+    fn judge_in(&self, test_store: &mut TestStore) -> Result<CaseOutcome, String> {
+        self.removal.prepare(test_store);
+        let before = objects(test_store);
         let wanted = self.removal.wanted(&before);
-        rig.let_go_wrong(&self.wrongs);
-        let claims = self.removal.run(rig);
-        let met = rig.let_go_well(&self.wrongs)?;
-        let after = objects(rig);
+        test_store.let_go_wrong(&self.wrongs);
+        let claims = self.removal.run(test_store);
+        let met = test_store.let_go_well(&self.wrongs)?;
+        let after = objects(test_store);
         check_what_stays((&before, &after), &wanted)
             .and_then(|()| check_claims(&claims, &after, &wanted))
             .and_then(|()| check_kinds(&claims, &met))
             .map_err(|wrong| format!("{wrong}: {claims:?}"))?;
-        rig.connect_again(time_enough());
-        let last = self.removal.run(rig);
+        test_store.connect_again(time_enough());
+        let last = self.removal.run(test_store);
         // There may be nothing left to do.
         let is_over = last.is_whole() || last.error == Some(Kind::NotFound);
-        if !is_over || objects(rig) != wanted {
+        if !is_over || objects(test_store) != wanted {
             return Err(format!("not even at the end it is as wanted: {last:?}"));
         }
-        Ok(if claims.is_whole() { Ended::Right } else { Ended::Honest })
+        Ok(if claims.is_whole() { CaseOutcome::Stored } else { CaseOutcome::ReportedFailure })
     }
 }
 
@@ -91,21 +91,22 @@ impl<R: Removal> Case for OneRemoval<R> {
         format!("{}, {}", self.removal.name(), wrongs.join(" + "))
     }
 
-    fn judge(&self) -> Result<Ended, String> {
+    fn judge(&self) -> Result<CaseOutcome, String> {
         with_enough_patience(&self.wrongs, |retry_config| {
-            let mut rig = Rig::with(retry_config);
-            (self.judge_in(&mut rig), rig.has_missed(&[]))
+            let mut test_store = TestStore::with(retry_config);
+            (self.judge_in(&mut test_store), test_store.has_missed(&[]))
         })
     }
 
     fn waits(&self) -> bool {
-        is_impatient(&self.wrongs)
+        uses_short_timeouts(&self.wrongs)
     }
 }
 
-fn objects(rig: &Rig) -> Objects {
-    let keys = rig.server.keys("backups").into_iter();
-    keys.map(|key| (key.clone(), rig.server.object("backups", &key).unwrap().bytes())).collect()
+fn objects(test_store: &TestStore) -> Objects {
+    let keys = test_store.server.keys("backups").into_iter();
+    keys.map(|key| (key.clone(), test_store.server.object("backups", &key).unwrap().bytes()))
+        .collect()
 }
 
 /// What is wanted stays, as it was or as it is to be.
@@ -139,7 +140,7 @@ fn check_claims(claims: &Claims, after: &Objects, wanted: &Objects) -> Result<()
     Ok(())
 }
 
-fn check_kinds(claims: &Claims, met: &[Wrong]) -> Result<(), String> {
+fn check_kinds(claims: &Claims, met: &[InjectedError]) -> Result<(), String> {
     if !claims.is_whole() && met.iter().all(passes) {
         return Err("nothing that went wrong is worth a failure".to_owned());
     }
@@ -156,7 +157,9 @@ pub(crate) fn check_every<R: Removal + Clone>(removal: &R, operations: &[&'stati
     let mut cases = Vec::new();
     for &operation in operations {
         for fault in FAULTS {
-            for wrong in [Wrong::once(operation, fault), Wrong::always(operation, fault)] {
+            for wrong in
+                [InjectedError::once(operation, fault), InjectedError::always(operation, fault)]
+            {
                 cases.push(OneRemoval { removal: removal.clone(), wrongs: vec![wrong] });
             }
         }
@@ -174,8 +177,8 @@ struct Mirror {
 const FILES: [(&str, &str); 4] = [("a", "1"), ("b", "new"), ("d/same", "same"), ("d/new", "2")];
 
 impl Mirror {
-    fn folder(rig: &Rig) -> PathBuf {
-        rig.path("folder")
+    fn folder(test_store: &TestStore) -> PathBuf {
+        test_store.path("folder")
     }
 }
 
@@ -184,8 +187,8 @@ impl Removal for Mirror {
         if self.asks { "sync that asks" } else { "sync" }
     }
 
-    fn prepare(&self, rig: &Rig) {
-        let folder = Self::folder(rig);
+    fn prepare(&self, test_store: &TestStore) {
+        let folder = Self::folder(test_store);
         fs::create_dir_all(folder.join("d")).unwrap();
         for (name, content) in FILES {
             std::io::Write::write_all(
@@ -199,17 +202,17 @@ impl Removal for Mirror {
         // Nothing is replaced but what has the tag that was listed.
         let other = (!self.asks).then_some(("p/b", "old"));
         for (key, content) in there.into_iter().chain(elsewhere).chain(other) {
-            rig.server.put("backups", key, content.as_bytes());
+            test_store.server.put("backups", key, content.as_bytes());
         }
     }
 
-    fn run(&self, rig: &Rig) -> Claims {
+    fn run(&self, test_store: &TestStore) -> Claims {
         if self.asks {
-            rig.server.faults(&["ListObjectsV2:wrong-etag:always"]);
+            test_store.server.faults(&["ListObjectsV2:wrong-etag:always"]);
         }
         let mut claims = Claims::default();
-        let error = rig.run(async |context| {
-            let (folder, prefix, filter) = (Self::folder(rig), uri("p/"), Filter::default());
+        let error = test_store.run(async |context| {
+            let (folder, prefix, filter) = (Self::folder(test_store), uri("p/"), Filter::default());
             let pair = SyncScope { folder: &folder, prefix: &prefix, filter: &filter };
             let planned = plan_sync(context, pair, false, Some(Deletion::default())).await;
             let (_, plan) = planned.map_err(|error| error.kind())?;
@@ -275,19 +278,19 @@ impl Removal for Remove {
         if self.options.versions { "rm of versions" } else { "rm" }
     }
 
-    fn prepare(&self, rig: &Rig) {
+    fn prepare(&self, test_store: &TestStore) {
         if self.options.versions {
-            rig.server.keep_versions("backups");
+            test_store.server.keep_versions("backups");
         }
         // One has versions, and one goes by a request of its own.
         for key in ["logs/a", "logs/b", "logs/b", "logs/c ", "logs", "logs-old/a", "other"] {
-            rig.server.put("backups", key, b"12345");
+            test_store.server.put("backups", key, b"12345");
         }
     }
 
-    fn run(&self, rig: &Rig) -> Claims {
+    fn run(&self, test_store: &TestStore) -> Claims {
         let mut claims = Claims::default();
-        let error = rig.run(async |context| {
+        let error = test_store.run(async |context| {
             let named: Vec<_> = self.named.iter().map(|key| uri(key)).collect();
             let planned = plan_removal(context, &named, &self.options).await;
             let planned = planned.map_err(|error| error.kind())?;
@@ -346,7 +349,7 @@ fn a_sync_loses_nothing_and_claims_nothing_whatever_goes_wrong() {
     );
     let once = |fault| OneRemoval {
         removal: Mirror { asks: true },
-        wrongs: vec![Wrong::once("HeadObject", fault)],
+        wrongs: vec![InjectedError::once("HeadObject", fault)],
     };
     check(FAULTS.map(once).into());
 }

@@ -6,9 +6,9 @@ use std::time::Duration;
 use devops_fakes::s3::FAULTS;
 
 use crate::s3::{
+    fault_case::is_impatient_of,
+    fault_matrix::check_some,
     polite::{SCENES, Scene, Slipped},
-    table::check_some,
-    trial::is_impatient_of,
 };
 
 /// Of so many pairs a usual run takes one: a prime, so that all scenes and faults have their turn.

@@ -13,59 +13,62 @@ use devops_fakes::s3::{Entry, Server};
 
 use crate::s3::{
     put::in_small_parts,
-    rig::{LONG, PART, Rig, bytes},
+    test_store::{LONG, PART, TestStore, bytes},
 };
 
 const SIZE: u64 = 3 * PART;
 
 /// Puts a file of three parts while these things go wrong, and checks that the object is right.
-fn survives(rules: &[&str]) -> (Rig, Proof) {
-    survives_in(Rig::new(), rules)
+fn assert_recovers_from(rules: &[&str]) -> (TestStore, Proof) {
+    survives_in(TestStore::new(), rules)
 }
 
-fn survives_in(rig: Rig, rules: &[&str]) -> (Rig, Proof) {
-    rig.server.faults(rules);
-    let file = rig.file("a.bin", SIZE);
+fn survives_in(test_store: TestStore, rules: &[&str]) -> (TestStore, Proof) {
+    test_store.server.faults(rules);
+    let file = test_store.file("a.bin", SIZE);
 
-    let summary = rig.put(&file, "a.bin", &in_small_parts());
+    let summary = test_store.put(&file, "a.bin", &in_small_parts());
 
     let summary = summary.unwrap_or_else(|error| panic!("{rules:?}: {error}"));
-    assert!(rig.server.object("backups", "a.bin").unwrap().bytes() == bytes(SIZE), "{rules:?}");
-    assert_eq!(rig.server.pending_uploads("backups"), 0, "{rules:?}");
-    (rig, summary.proof)
+    assert!(
+        test_store.server.object("backups", "a.bin").unwrap().bytes() == bytes(SIZE),
+        "{rules:?}"
+    );
+    assert_eq!(test_store.server.pending_uploads("backups"), 0, "{rules:?}");
+    (test_store, summary.proof)
 }
 
 /// Puts a file of three parts while these things go wrong for good, and checks that nothing is left.
-fn fails(rig: &Rig, rules: &[&str]) -> S3Error {
-    rig.server.faults(rules);
-    let file = rig.file("a.bin", SIZE);
+fn fails(test_store: &TestStore, rules: &[&str]) -> S3Error {
+    test_store.server.faults(rules);
+    let file = test_store.file("a.bin", SIZE);
 
-    let error = rig.put(&file, "a.bin", &in_small_parts()).unwrap_err();
+    let error = test_store.put(&file, "a.bin", &in_small_parts()).unwrap_err();
 
-    assert_eq!(rig.server.keys("backups"), [""; 0], "{rules:?}");
-    assert_eq!(rig.server.pending_uploads("backups"), 0, "{rules:?}");
+    assert_eq!(test_store.server.keys("backups"), [""; 0], "{rules:?}");
+    assert_eq!(test_store.server.pending_uploads("backups"), 0, "{rules:?}");
     error
 }
 
 #[test]
 fn a_part_that_fails_twice_is_sent_again() {
-    let (rig, proof) = survives(&["UploadPart:internal-error:part=2:times=2"]);
+    let (test_store, proof) = assert_recovers_from(&["UploadPart:internal-error:part=2:times=2"]);
 
     assert_eq!(proof, Proof::Full);
-    assert_eq!(rig.n_retries(), 2);
-    assert_eq!(rig.moved().cast_unsigned(), SIZE);
+    assert_eq!(test_store.n_retries(), 2);
+    assert_eq!(test_store.moved().cast_unsigned(), SIZE);
 }
 
 #[test]
 fn a_connection_that_is_pulled_twice_still_ends_in_the_right_object() {
-    survives(&["UploadPart:drop-before:part=1", "UploadPart:drop-after:part=3"]);
+    assert_recovers_from(&["UploadPart:drop-before:part=1", "UploadPart:drop-after:part=3"]);
 }
 
 #[test]
 fn a_store_that_asks_for_less_gets_less() {
-    let (rig, _) = survives(&["UploadPart:slow-down:times=2"]);
+    let (test_store, _) = assert_recovers_from(&["UploadPart:slow-down:times=2"]);
 
-    assert!(rig.n_retries() >= 2);
+    assert!(test_store.n_retries() >= 2);
 }
 
 #[test]
@@ -73,17 +76,17 @@ fn an_upload_that_somebody_removes_begins_anew() {
     let part: &[&str] = &["UploadPart:no-upload:part=2"];
     let after_a_loss = &["UploadPart:drop-after:part=2", "UploadPart:no-upload:part=2:after=1"];
     for rules in [part, after_a_loss, &["CompleteMultipartUpload:no-upload"]] {
-        let (rig, proof) = survives(rules);
+        let (test_store, proof) = assert_recovers_from(rules);
 
         assert_eq!(proof, Proof::Full, "{rules:?}");
-        assert_eq!(rig.server.count("CreateMultipartUpload"), 2, "{rules:?}");
-        assert_eq!(rig.moved().cast_unsigned(), SIZE, "{rules:?}");
+        assert_eq!(test_store.server.count("CreateMultipartUpload"), 2, "{rules:?}");
+        assert_eq!(test_store.moved().cast_unsigned(), SIZE, "{rules:?}");
     }
 }
 
 #[test]
 fn uploads_that_somebody_removes_again_and_again_are_given_up() {
-    let error = fails(&Rig::new(), &["UploadPart:no-upload:part=2:always"]);
+    let error = fails(&TestStore::new(), &["UploadPart:no-upload:part=2:always"]);
 
     let says = "does not exist; the one before was removed under way, too";
     assert!(error.to_string().contains(says), "{error}");
@@ -91,27 +94,27 @@ fn uploads_that_somebody_removes_again_and_again_are_given_up() {
 
 #[test]
 fn a_store_that_asks_to_be_left_alone_is_left_alone_so_long() {
-    let (rig, _) = survives(&["UploadPart:leave-alone=1500:part=2"]);
+    let (test_store, _) = assert_recovers_from(&["UploadPart:leave-alone=1500:part=2"]);
 
     // Nobody waits longer than a second after the first attempt without being asked to.
     let asked = Duration::from_millis(1500);
     let is_heeded = |event: &Event| matches!(event, Event::Retry { pause, .. } if *pause >= asked);
-    assert!(rig.events.borrow().iter().any(is_heeded));
+    assert!(test_store.events.borrow().iter().any(is_heeded));
 }
 
 #[test]
 fn a_connection_that_stands_still_is_given_up_and_the_part_sent_again() {
-    survives_in(Rig::that_asks_again(), &["UploadPart:stall:part=2"]);
+    survives_in(TestStore::that_asks_again(), &["UploadPart:stall:part=2"]);
 }
 
 #[test]
 fn a_damaged_part_is_sent_again() {
-    survives(&["UploadPart:bad-digest:part=2"]);
+    assert_recovers_from(&["UploadPart:bad-digest:part=2"]);
 }
 
 #[test]
 fn a_completion_with_an_error_in_its_200_is_tried_again() {
-    let (_, proof) = survives(&["CompleteMultipartUpload:error-in-200"]);
+    let (_, proof) = assert_recovers_from(&["CompleteMultipartUpload:error-in-200"]);
 
     assert_eq!(proof, Proof::Full);
 }
@@ -119,65 +122,66 @@ fn a_completion_with_an_error_in_its_200_is_tried_again() {
 #[test]
 fn a_completion_whose_answer_is_lost_is_found_out_by_its_mark() {
     for fault in ["drop-after", "error-after"] {
-        let (rig, proof) = survives(&[&format!("CompleteMultipartUpload:{fault}")]);
+        let (test_store, proof) =
+            assert_recovers_from(&[&format!("CompleteMultipartUpload:{fault}")]);
 
         assert_eq!(proof, Proof::Full);
-        assert_eq!(rig.server.count("CompleteMultipartUpload"), 2, "{fault}");
+        assert_eq!(test_store.server.count("CompleteMultipartUpload"), 2, "{fault}");
     }
 }
 
 #[test]
 fn a_put_whose_answer_is_lost_is_found_out_by_its_mark() {
-    let rig = Rig::new();
-    rig.server.faults(&["PutObject:drop-after"]);
-    let file = rig.file("a.bin", 100);
+    let test_store = TestStore::new();
+    test_store.server.faults(&["PutObject:drop-after"]);
+    let file = test_store.file("a.bin", 100);
 
-    let summary = rig.put(&file, "a.bin", &PutOptions::default()).unwrap();
+    let summary = test_store.put(&file, "a.bin", &PutOptions::default()).unwrap();
 
     assert_eq!(summary.proof, Proof::Full);
-    assert_eq!(rig.server.count("PutObject"), 2);
+    assert_eq!(test_store.server.count("PutObject"), 2);
 }
 
 #[test]
 fn a_completion_that_nobody_can_tell_about_is_uncertain_and_not_aborted() {
-    let rig = Rig::impatient();
-    rig.server.faults(&[
+    let test_store = TestStore::impatient();
+    test_store.server.faults(&[
         "CompleteMultipartUpload:drop-after:always",
         "HeadObject:drop-before:after=1:always",
     ]);
-    let file = rig.file("a.bin", SIZE);
+    let file = test_store.file("a.bin", SIZE);
 
-    let error = rig.put(&file, "a.bin", &in_small_parts()).unwrap_err();
+    let error = test_store.put(&file, "a.bin", &in_small_parts()).unwrap_err();
 
     assert!(matches!(error, S3Error::Uncertain { .. }), "{error}");
     assert_eq!(error.kind(), Kind::Uncertain);
-    assert_eq!(rig.server.count("AbortMultipartUpload"), 0);
-    assert!(rig.server.object("backups", "a.bin").unwrap().bytes() == bytes(SIZE));
+    assert_eq!(test_store.server.count("AbortMultipartUpload"), 0);
+    assert!(test_store.server.object("backups", "a.bin").unwrap().bytes() == bytes(SIZE));
 }
 
 #[test]
 fn a_store_that_answers_another_checksum_is_not_believed() {
     for rule in ["UploadPart:wrong-checksum", "CompleteMultipartUpload:wrong-checksum"] {
-        let rig = Rig::new();
-        rig.server.faults(&[rule]);
-        let file = rig.file("a.bin", SIZE);
+        let test_store = TestStore::new();
+        test_store.server.faults(&[rule]);
+        let file = test_store.file("a.bin", SIZE);
 
-        let error = rig.put(&file, "a.bin", &in_small_parts()).unwrap_err();
+        let error = test_store.put(&file, "a.bin", &in_small_parts()).unwrap_err();
 
         assert!(matches!(error, S3Error::Mismatch { .. }), "{rule}: {error}");
         assert_eq!(error.kind(), Kind::Mismatch);
     }
-    let rig = Rig::new();
-    rig.server.faults(&["PutObject:wrong-checksum"]);
-    let file = rig.file("a.bin", 100);
-    let error = rig.put(&file, "a.bin", &PutOptions::default()).unwrap_err();
+    let test_store = TestStore::new();
+    test_store.server.faults(&["PutObject:wrong-checksum"]);
+    let file = test_store.file("a.bin", 100);
+    let error = test_store.put(&file, "a.bin", &PutOptions::default()).unwrap_err();
     assert_eq!(error.kind(), Kind::Mismatch);
 }
 
 #[test]
 fn a_store_without_checksums_proves_by_etag_or_by_size() {
-    let (_, by_etag) = survives(&["*:no-checksum:always"]);
-    let (_, by_size) = survives(&[
+    let (_, by_etag) = assert_recovers_from(&["*:no-checksum:always"]);
+    let (_, by_size) = assert_recovers_from(&[
         "*:no-checksum:always",
         "CompleteMultipartUpload:wrong-etag",
         "HeadObject:wrong-etag:always",
@@ -188,20 +192,22 @@ fn a_store_without_checksums_proves_by_etag_or_by_size() {
 
 #[test]
 fn parts_that_were_confirmed_prove_more_than_an_etag() {
-    let (_, proof) =
-        survives(&["CompleteMultipartUpload:no-checksum", "HeadObject:no-checksum:always"]);
+    let (_, proof) = assert_recovers_from(&[
+        "CompleteMultipartUpload:no-checksum",
+        "HeadObject:no-checksum:always",
+    ]);
 
     assert_eq!(proof, Proof::Parts);
 }
 
 #[test]
 fn less_proof_than_asked_for_is_a_failure() {
-    let rig = Rig::new();
-    rig.server.faults(&["*:no-checksum:always"]);
-    let file = rig.file("a.bin", 100);
+    let test_store = TestStore::new();
+    test_store.server.faults(&["*:no-checksum:always"]);
+    let file = test_store.file("a.bin", 100);
     let options = PutOptions { require_proof: Proof::Full, ..PutOptions::default() };
 
-    let error = rig.put(&file, "a.bin", &options).unwrap_err();
+    let error = test_store.put(&file, "a.bin", &options).unwrap_err();
 
     assert_eq!(error.to_string(), "`s3://backups/a.bin` is proven by etag only, asked for full");
     assert_eq!(error.kind(), Kind::Failed);
@@ -209,107 +215,112 @@ fn less_proof_than_asked_for_is_a_failure() {
 
 #[test]
 fn a_store_that_refuses_checksum_headers_gets_md5_instead() {
-    let (rig, proof) = survives(&["UploadPart:refuse-checksums:always"]);
+    let (test_store, proof) = assert_recovers_from(&["UploadPart:refuse-checksums:always"]);
 
     assert_eq!(proof, Proof::Etag);
     let weaker = |event: &Event| matches!(event, Event::FeatureUnsupported("checksum headers"));
-    assert!(rig.events.borrow().iter().any(weaker));
-    assert!(rig.server.log().iter().any(|entry| entry.header("content-md5").is_some()));
+    assert!(test_store.events.borrow().iter().any(weaker));
+    assert!(test_store.server.log().iter().any(|entry| entry.header("content-md5").is_some()));
 }
 
 #[test]
 fn a_store_that_ignores_conditions_is_asked_before() {
-    let rig = Rig::new();
-    rig.server.faults(&["*:ignore-condition:always"]);
-    rig.server.put("backups", "a.bin", b"precious");
-    let file = rig.file("a.bin", SIZE);
+    let test_store = TestStore::new();
+    test_store.server.faults(&["*:ignore-condition:always"]);
+    test_store.server.put("backups", "a.bin", b"precious");
+    let file = test_store.file("a.bin", SIZE);
 
-    let error = rig.put(&file, "a.bin", &in_small_parts()).unwrap_err();
+    let error = test_store.put(&file, "a.bin", &in_small_parts()).unwrap_err();
 
     assert_eq!(error.kind(), Kind::Exists);
-    assert_eq!(rig.server.object("backups", "a.bin").unwrap().bytes(), b"precious");
+    assert_eq!(test_store.server.object("backups", "a.bin").unwrap().bytes(), b"precious");
 }
 
 #[test]
 fn a_store_that_does_not_know_conditions_is_written_to_without() {
-    let (rig, _) = survives(&["CompleteMultipartUpload:refuse-conditions:always"]);
-    let n_sent = rig.server.log().iter().filter(|entry| entry.operation == "UploadPart").count();
+    let (test_store, _) =
+        assert_recovers_from(&["CompleteMultipartUpload:refuse-conditions:always"]);
+    let n_sent =
+        test_store.server.log().iter().filter(|entry| entry.operation == "UploadPart").count();
     assert_eq!(n_sent, 3, "nothing is sent twice for it");
 }
 
 #[test]
 fn what_another_writer_puts_right_after_is_not_taken_for_a_damaged_object() {
-    let rig = Rig::new();
-    let file = rig.file("a.bin", 1000);
+    let test_store = TestStore::new();
+    let file = test_store.file("a.bin", 1000);
     // The look that confirms.
-    rig.server.faults(&["PutObject:no-checksum", "HeadObject:hold:after=1"]);
+    test_store.server.faults(&["PutObject:no-checksum", "HeadObject:hold:after=1"]);
     let replace = |server: &Server| server.put("backups", "a.bin", b"of another");
 
-    let result = rig.while_held(1, replace, |rig| rig.put(&file, "a.bin", &PutOptions::default()));
+    let result = test_store.while_held(1, replace, |test_store| {
+        test_store.put(&file, "a.bin", &PutOptions::default())
+    });
 
     assert_eq!(result.unwrap().proof, Proof::Etag);
 }
 
 #[test]
 fn an_object_that_appears_meanwhile_is_not_overwritten() {
-    let rig = Rig::new();
-    let file = rig.file("a.bin", SIZE);
-    rig.server.faults(&["UploadPart:hold:part=1"]);
+    let test_store = TestStore::new();
+    let file = test_store.file("a.bin", SIZE);
+    test_store.server.faults(&["UploadPart:hold:part=1"]);
     let appear = |server: &Server| server.put("backups", "a.bin", b"precious");
 
-    let result = rig.while_held(1, appear, |rig| rig.put(&file, "a.bin", &in_small_parts()));
+    let result = test_store
+        .while_held(1, appear, |test_store| test_store.put(&file, "a.bin", &in_small_parts()));
 
     assert_eq!(result.unwrap_err().kind(), Kind::Exists);
-    assert_eq!(rig.server.object("backups", "a.bin").unwrap().bytes(), b"precious");
-    assert_eq!(rig.server.pending_uploads("backups"), 0);
+    assert_eq!(test_store.server.object("backups", "a.bin").unwrap().bytes(), b"precious");
+    assert_eq!(test_store.server.pending_uploads("backups"), 0);
 }
 
 #[test]
 fn a_conflict_begins_the_upload_anew() {
-    let (rig, _) = survives(&["CompleteMultipartUpload:conflict"]);
+    let (test_store, _) = assert_recovers_from(&["CompleteMultipartUpload:conflict"]);
 
-    assert_eq!(rig.server.count("CreateMultipartUpload"), 2);
-    assert_eq!(rig.server.count("UploadPart"), 6);
+    assert_eq!(test_store.server.count("CreateMultipartUpload"), 2);
+    assert_eq!(test_store.server.count("UploadPart"), 6);
 }
 
 #[test]
 fn a_bucket_in_another_region_is_found_once() {
-    let (rig, _) = survives(&["*:region=eu-west-1:always"]);
+    let (test_store, _) = assert_recovers_from(&["*:region=eu-west-1:always"]);
 
     let told = |event: &Event| matches!(event, Event::Region(region) if region == "eu-west-1");
-    assert_eq!(rig.events.borrow().iter().filter(|event| told(event)).count(), 1);
+    assert_eq!(test_store.events.borrow().iter().filter(|event| told(event)).count(), 1);
 }
 
 #[test]
 fn a_region_that_only_a_body_names_is_found_though_the_first_request_is_a_head() {
-    let (rig, _) = survives(&["*:region-in-body=eu-west-1:always"]);
+    let (test_store, _) = assert_recovers_from(&["*:region-in-body=eu-west-1:always"]);
 
-    assert_eq!(rig.server.count("CreateMultipartUpload"), 1);
-    let rig = Rig::new();
-    rig.server.faults(&["*:region-in-body=eu-west-1:always"]);
-    rig.server.put("backups", "a.bin", b"other");
-    let file = rig.file("a.bin", 10);
+    assert_eq!(test_store.server.count("CreateMultipartUpload"), 1);
+    let test_store = TestStore::new();
+    test_store.server.faults(&["*:region-in-body=eu-west-1:always"]);
+    test_store.server.put("backups", "a.bin", b"other");
+    let file = test_store.file("a.bin", 10);
 
     // What is there is seen all the same.
-    let error = rig.put(&file, "a.bin", &in_small_parts()).unwrap_err();
+    let error = test_store.put(&file, "a.bin", &in_small_parts()).unwrap_err();
 
     assert_eq!(error.kind(), Kind::Exists);
 }
 
 #[test]
 fn what_cannot_get_better_fails_at_once_and_leaves_nothing() {
-    let table: [(fn() -> Rig, _, _); 8] = [
-        (Rig::new, "UploadPart:denied:always", Kind::Permission),
-        (Rig::new, "UploadPart:expired-token:always", Kind::Permission),
-        (Rig::new, "CreateMultipartUpload:skewed:always", Kind::Permission),
-        (Rig::impatient, "CompleteMultipartUpload:bad-digest:always", Kind::Mismatch),
-        (Rig::impatient, "UploadPart:internal-error:always", Kind::Temporary),
-        (Rig::impatient, "UploadPart:drop-before:always", Kind::Temporary),
-        (Rig::deaf, "UploadPart:stall:always", Kind::Temporary),
-        (Rig::impatient, "HeadObject:internal-error:always", Kind::Temporary),
+    let table: [(fn() -> TestStore, _, _); 8] = [
+        (TestStore::new, "UploadPart:denied:always", Kind::Permission),
+        (TestStore::new, "UploadPart:expired-token:always", Kind::Permission),
+        (TestStore::new, "CreateMultipartUpload:skewed:always", Kind::Permission),
+        (TestStore::impatient, "CompleteMultipartUpload:bad-digest:always", Kind::Mismatch),
+        (TestStore::impatient, "UploadPart:internal-error:always", Kind::Temporary),
+        (TestStore::impatient, "UploadPart:drop-before:always", Kind::Temporary),
+        (TestStore::deaf, "UploadPart:stall:always", Kind::Temporary),
+        (TestStore::impatient, "HeadObject:internal-error:always", Kind::Temporary),
     ];
-    for (rig, rule, kind) in table {
-        let error = fails(&rig(), &[rule]);
+    for (test_store, rule, kind) in table {
+        let error = fails(&test_store(), &[rule]);
 
         assert_eq!(error.kind(), kind, "{rule}: {error}");
     }
@@ -317,12 +328,12 @@ fn what_cannot_get_better_fails_at_once_and_leaves_nothing() {
 
 #[test]
 fn a_store_that_never_answers_ends_in_time() {
-    let rig = Rig::deaf();
-    rig.server.faults(&["*:stall:always"]);
-    let file = rig.file("a.bin", SIZE);
+    let test_store = TestStore::deaf();
+    test_store.server.faults(&["*:stall:always"]);
+    let file = test_store.file("a.bin", SIZE);
     let begun = Instant::now();
 
-    let error = rig.put(&file, "a.bin", &in_small_parts()).unwrap_err();
+    let error = test_store.put(&file, "a.bin", &in_small_parts()).unwrap_err();
 
     assert_eq!(error.kind(), Kind::Temporary);
     assert!(begun.elapsed() < LONG, "{:?}", begun.elapsed());
@@ -330,13 +341,14 @@ fn a_store_that_never_answers_ends_in_time() {
 
 #[test]
 fn a_bucket_that_does_not_exist_is_said_so() {
-    let rig = Rig::new();
-    let path = rig.file("a.bin", 10);
+    let test_store = TestStore::new();
+    let path = test_store.file("a.bin", 10);
     let uri = S3Uri::new("nowhere", "a.bin").unwrap();
     let source = UploadItem::new(path, uri, 10);
 
-    let error =
-        rig.run(async |context| put(context, &source, &PutOptions::default()).await).unwrap_err();
+    let error = test_store
+        .run(async |context| put(context, &source, &PutOptions::default()).await)
+        .unwrap_err();
 
     assert_eq!(error.kind(), Kind::NotFound);
     let S3Error::Request(failure) = error else { panic!("{error}") };
@@ -346,85 +358,88 @@ fn a_bucket_that_does_not_exist_is_said_so() {
 
 #[test]
 fn who_may_not_read_may_still_write() {
-    let rig = Rig::new();
-    rig.server.faults(&["HeadObject:denied:always", "GetObject:denied:always"]);
-    let file = rig.file("a.bin", SIZE);
+    let test_store = TestStore::new();
+    test_store.server.faults(&["HeadObject:denied:always", "GetObject:denied:always"]);
+    let file = test_store.file("a.bin", SIZE);
 
-    let summary = rig.put(&file, "a.bin", &in_small_parts()).unwrap();
+    let summary = test_store.put(&file, "a.bin", &in_small_parts()).unwrap();
 
     assert_eq!(summary.proof, Proof::Full);
 }
 
 #[test]
 fn a_signal_ends_a_put_at_once_and_leaves_nothing() {
-    let rig = Rig::unhurried();
-    rig.server.faults(&["UploadPart:stall:always"]);
-    let file = rig.file("a.bin", SIZE);
+    let test_store = TestStore::unhurried();
+    test_store.server.faults(&["UploadPart:stall:always"]);
+    let file = test_store.file("a.bin", SIZE);
 
     let result = std::thread::scope(|scope| {
-        let (server, cancel) = (&rig.server, rig.cancel.clone());
+        let (server, cancel) = (&test_store.server, test_store.cancel.clone());
         scope.spawn(move || {
             let stalled = |log: &[Entry]| log.iter().any(|entry| entry.operation == "UploadPart");
             server.wait_for(stalled, LONG);
             cancel.cancel(15);
         });
-        rig.put(&file, "a.bin", &in_small_parts())
+        test_store.put(&file, "a.bin", &in_small_parts())
     });
 
     let error = result.unwrap_err();
     assert_eq!(error.kind(), Kind::Interrupted, "{error}");
-    assert_eq!(rig.server.keys("backups"), [""; 0]);
-    assert_eq!(rig.server.pending_uploads("backups"), 0);
+    assert_eq!(test_store.server.keys("backups"), [""; 0]);
+    assert_eq!(test_store.server.pending_uploads("backups"), 0);
 }
 
 #[test]
 fn an_upload_that_a_signal_catches_at_its_birth_is_aborted_too() {
-    let rig = Rig::unhurried();
-    rig.server.faults(&["CreateMultipartUpload:hold"]);
-    let file = rig.file("a.bin", SIZE);
-    let cancel = rig.cancel.clone();
+    let test_store = TestStore::unhurried();
+    test_store.server.faults(&["CreateMultipartUpload:hold"]);
+    let file = test_store.file("a.bin", SIZE);
+    let cancel = test_store.cancel.clone();
 
-    let result =
-        rig.while_held(1, |_| cancel.cancel(2), |rig| rig.put(&file, "a.bin", &in_small_parts()));
+    let result = test_store.while_held(
+        1,
+        |_| cancel.cancel(2),
+        |test_store| test_store.put(&file, "a.bin", &in_small_parts()),
+    );
 
     assert_eq!(result.unwrap_err().kind(), Kind::Interrupted);
-    assert_eq!(rig.server.count("CreateMultipartUpload"), 1);
-    assert_eq!(rig.server.pending_uploads("backups"), 0);
+    assert_eq!(test_store.server.count("CreateMultipartUpload"), 1);
+    assert_eq!(test_store.server.pending_uploads("backups"), 0);
 }
 
 #[test]
 fn an_overwrite_whose_answer_is_lost_is_simply_repeated() {
-    let rig = Rig::new();
-    rig.server.put("backups", "a.bin", b"old");
-    rig.server.faults(&["PutObject:drop-after"]);
-    let file = rig.file("a.bin", 100);
+    let test_store = TestStore::new();
+    test_store.server.put("backups", "a.bin", b"old");
+    test_store.server.faults(&["PutObject:drop-after"]);
+    let file = test_store.file("a.bin", 100);
     let options = PutOptions { replace: OverwritePolicy::Overwrite, ..PutOptions::default() };
 
-    rig.put(&file, "a.bin", &options).unwrap();
+    test_store.put(&file, "a.bin", &options).unwrap();
 
-    assert_eq!(rig.server.object("backups", "a.bin").unwrap().bytes(), bytes(100));
+    assert_eq!(test_store.server.object("backups", "a.bin").unwrap().bytes(), bytes(100));
 }
 
 #[test]
 fn who_may_not_look_overwrites_nothing_where_conditions_are_unknown() {
-    let rig = Rig::new();
-    rig.server.faults(&["*:refuse-conditions:always", "HeadObject:denied:always"]);
-    rig.server.put("backups", "a.bin", b"precious");
-    let file = rig.file("a.bin", 100);
+    let test_store = TestStore::new();
+    test_store.server.faults(&["*:refuse-conditions:always", "HeadObject:denied:always"]);
+    test_store.server.put("backups", "a.bin", b"precious");
+    let file = test_store.file("a.bin", 100);
 
-    let error = rig.put(&file, "a.bin", &PutOptions::default()).unwrap_err();
+    let error = test_store.put(&file, "a.bin", &PutOptions::default()).unwrap_err();
 
     assert_eq!(error.kind(), Kind::Permission, "{error}");
-    assert_eq!(rig.server.object("backups", "a.bin").unwrap().bytes(), b"precious");
+    assert_eq!(test_store.server.object("backups", "a.bin").unwrap().bytes(), b"precious");
 }
 
 #[test]
 fn a_look_that_fails_where_nothing_is_does_not_keep_from_putting() {
-    let rig = Rig::new();
-    rig.server.faults(&["HeadObject:conflict:always"]);
-    let file = rig.file("a.bin", 100);
+    let test_store = TestStore::new();
+    test_store.server.faults(&["HeadObject:conflict:always"]);
+    let file = test_store.file("a.bin", 100);
 
-    let summary = rig.put(&file, "a.bin", &PutOptions::default()).unwrap();
+    let summary = test_store.put(&file, "a.bin", &PutOptions::default()).unwrap();
 
     assert_eq!(summary.proof, Proof::Full);
 }
@@ -432,28 +447,28 @@ fn a_look_that_fails_where_nothing_is_does_not_keep_from_putting() {
 #[test]
 fn a_write_nobody_heard_of_is_found_out_even_if_its_repetition_is_refused() {
     for (operation, size) in [("PutObject", 100), ("CompleteMultipartUpload", SIZE)] {
-        let rig = Rig::new();
+        let test_store = TestStore::new();
         let (lost, denied) =
             (format!("{operation}:drop-after"), format!("{operation}:denied:after=1"));
-        rig.server.faults(&[&lost, &denied]);
-        let file = rig.file("a.bin", size);
+        test_store.server.faults(&[&lost, &denied]);
+        let file = test_store.file("a.bin", size);
 
-        let summary = rig.put(&file, "a.bin", &in_small_parts());
+        let summary = test_store.put(&file, "a.bin", &in_small_parts());
 
         let summary = summary.unwrap_or_else(|error| panic!("{operation}: {error}"));
         assert_eq!(summary.proof, Proof::Full);
-        assert!(rig.server.object("backups", "a.bin").unwrap().bytes() == bytes(size));
+        assert!(test_store.server.object("backups", "a.bin").unwrap().bytes() == bytes(size));
     }
 }
 
 #[test]
 fn a_key_that_may_be_taken_by_our_own_lost_write_is_uncertain() {
-    let rig = Rig::new();
-    rig.server.faults(&["PutObject:drop-after", "HeadObject:denied:always"]);
-    let file = rig.file("a.bin", 100);
+    let test_store = TestStore::new();
+    test_store.server.faults(&["PutObject:drop-after", "HeadObject:denied:always"]);
+    let file = test_store.file("a.bin", 100);
 
-    let error = rig.put(&file, "a.bin", &PutOptions::default()).unwrap_err();
+    let error = test_store.put(&file, "a.bin", &PutOptions::default()).unwrap_err();
 
     assert_eq!(error.kind(), Kind::Uncertain, "{error}");
-    assert!(rig.server.object("backups", "a.bin").unwrap().bytes() == bytes(100));
+    assert!(test_store.server.object("backups", "a.bin").unwrap().bytes() == bytes(100));
 }

@@ -17,7 +17,7 @@ use devops_core::{
 
 use crate::s3::{
     put::in_small_parts,
-    rig::{PART, Rig, bytes, uri},
+    test_store::{PART, TestStore, bytes, uri},
 };
 
 const SIZE: u64 = 2 * PART + 99;
@@ -27,8 +27,10 @@ fn options() -> GetOptions {
     GetOptions { replace: IfExists::Fail, mode: None, preserve: false, group: None, part_size }
 }
 
-fn get_to(rig: &Rig, path: &Path) -> Result<GetSummary, S3Error> {
-    rig.run(async |context| get(context, &uri("a.bin"), &Destination::open(path)?, options()).await)
+fn get_to(test_store: &TestStore, path: &Path) -> Result<GetSummary, S3Error> {
+    test_store.run(async |context| {
+        get(context, &uri("a.bin"), &Destination::open(path)?, options()).await
+    })
 }
 
 fn names(folder: &Path) -> Vec<String> {
@@ -40,21 +42,21 @@ fn names(folder: &Path) -> Vec<String> {
 }
 
 /// A rig with one object of three ranges, of which the first was fetched before the get was interrupted.
-fn broken_off() -> (Rig, PathBuf) {
+fn broken_off() -> (TestStore, PathBuf) {
     // It is there before the next one is asked for.
-    let rig = Rig::one_by_one();
-    rig.put(&rig.file("source.bin", SIZE), "a.bin", &in_small_parts()).unwrap();
-    fs::create_dir(rig.path("to")).unwrap();
-    let path = rig.path("to/back.bin");
-    rig.server.faults(&["GetObject:denied:after=1:always"]);
-    let error = get_to(&rig, &path).unwrap_err();
+    let test_store = TestStore::one_by_one();
+    test_store.put(&test_store.file("source.bin", SIZE), "a.bin", &in_small_parts()).unwrap();
+    fs::create_dir(test_store.path("to")).unwrap();
+    let path = test_store.path("to/back.bin");
+    test_store.server.faults(&["GetObject:denied:after=1:always"]);
+    let error = get_to(&test_store, &path).unwrap_err();
     assert_eq!(error.kind(), Kind::Permission);
-    rig.server.clear_faults();
-    (rig, path)
+    test_store.server.clear_faults();
+    (test_store, path)
 }
 
-fn n_kept(rig: &Rig) -> u64 {
-    let events = rig.events.borrow();
+fn n_kept(test_store: &TestStore) -> u64 {
+    let events = test_store.events.borrow();
     events
         .iter()
         .map(|event| if let Event::PartialKept { size, .. } = event { *size } else { 0 })
@@ -63,74 +65,79 @@ fn n_kept(rig: &Rig) -> u64 {
 
 #[test]
 fn what_was_fetched_before_the_work_broke_off_is_not_fetched_again() {
-    let (rig, path) = broken_off();
-    let kept = names(&rig.path("to"));
-    let n_before = rig.server.count("GetObject");
-    let at_first = n_kept(&rig);
+    let (test_store, path) = broken_off();
+    let kept = names(&test_store.path("to"));
+    let n_before = test_store.server.count("GetObject");
+    let at_first = n_kept(&test_store);
 
-    get_to(&rig, &path).unwrap();
+    get_to(&test_store, &path).unwrap();
 
     assert_eq!(kept, [".back.bin.s3get-journal", ".back.bin.s3get-part"]);
     assert_eq!(at_first, PART);
-    assert_eq!(rig.server.count("GetObject") - n_before, 2);
+    assert_eq!(test_store.server.count("GetObject") - n_before, 2);
     assert!(fs::read(&path).unwrap() == bytes(SIZE));
-    assert_eq!(names(&rig.path("to")), ["back.bin"]);
+    assert_eq!(names(&test_store.path("to")), ["back.bin"]);
     let is_continued = |event: &Event| matches!(event, Event::Continued { parts: 1, .. });
-    assert!(rig.events.borrow().iter().any(is_continued));
+    assert!(test_store.events.borrow().iter().any(is_continued));
 }
 
 #[test]
 fn an_object_that_was_changed_meanwhile_is_fetched_from_the_beginning() {
-    let (rig, path) = broken_off();
-    rig.server.put("backups", "a.bin", &bytes(SIZE - 1));
+    let (test_store, path) = broken_off();
+    test_store.server.put("backups", "a.bin", &bytes(SIZE - 1));
 
-    get_to(&rig, &path).unwrap();
+    get_to(&test_store, &path).unwrap();
 
     assert!(fs::read(&path).unwrap() == bytes(SIZE - 1));
     assert!(
-        rig.events.borrow().iter().any(|event| matches!(event, Event::RestartedDownload { .. }))
+        test_store
+            .events
+            .borrow()
+            .iter()
+            .any(|event| matches!(event, Event::RestartedDownload { .. }))
     );
-    assert_eq!(names(&rig.path("to")), ["back.bin"]);
+    assert_eq!(names(&test_store.path("to")), ["back.bin"]);
 }
 
 #[test]
 fn bytes_of_an_earlier_run_that_were_damaged_are_fetched_again() {
     use std::os::unix::fs::FileExt;
-    let (rig, path) = broken_off();
-    let part = fs::File::options().write(true).open(rig.path("to/.back.bin.s3get-part")).unwrap();
+    let (test_store, path) = broken_off();
+    let part =
+        fs::File::options().write(true).open(test_store.path("to/.back.bin.s3get-part")).unwrap();
     for offset in [1, PART + 1, 2 * PART + 1] {
         part.write_all_at(b"\0\x01\x02\x03\x04\x05\x06\x07", offset).unwrap();
     }
-    let n_before = rig.server.count("GetObject");
+    let n_before = test_store.server.count("GetObject");
 
-    get_to(&rig, &path).unwrap();
+    get_to(&test_store, &path).unwrap();
 
-    assert_eq!(rig.server.count("GetObject") - n_before, 3);
+    assert_eq!(test_store.server.count("GetObject") - n_before, 3);
     assert!(fs::read(&path).unwrap() == bytes(SIZE));
 }
 
 #[test]
 fn bytes_that_are_not_those_of_the_store_leave_nothing() {
-    let (rig, path) = broken_off();
-    rig.server.faults(&["HeadObject:wrong-checksum:always"]);
+    let (test_store, path) = broken_off();
+    test_store.server.faults(&["HeadObject:wrong-checksum:always"]);
 
-    let error = get_to(&rig, &path).unwrap_err();
+    let error = get_to(&test_store, &path).unwrap_err();
 
     assert_eq!(error.kind(), Kind::Mismatch);
-    assert_eq!(names(&rig.path("to")), [""; 0]);
+    assert_eq!(names(&test_store.path("to")), [""; 0]);
 }
 
 #[test]
 fn a_file_that_is_the_same_already_is_not_fetched() {
-    let (rig, path) = broken_off();
-    fs::copy(rig.path("source.bin"), &path).unwrap();
-    let n_before = rig.server.count("GetObject");
+    let (test_store, path) = broken_off();
+    fs::copy(test_store.path("source.bin"), &path).unwrap();
+    let n_before = test_store.server.count("GetObject");
 
-    let summary = get_to(&rig, &path).unwrap();
+    let summary = get_to(&test_store, &path).unwrap();
 
     assert!(summary.is_unchanged);
-    assert_eq!(rig.server.count("GetObject"), n_before);
-    assert_eq!(names(&rig.path("to")), ["back.bin"]);
+    assert_eq!(test_store.server.count("GetObject"), n_before);
+    assert_eq!(names(&test_store.path("to")), ["back.bin"]);
 }
 
 #[derive(Debug, Default)]
@@ -140,95 +147,102 @@ struct Done {
     failed: Vec<(String, Kind)>,
 }
 
-fn get_all(rig: &Rig, before: impl AsyncFnOnce(S3Context<'_>)) -> Done {
-    let folder = rig.path("tree");
+fn get_all(test_store: &TestStore, before: impl AsyncFnOnce(S3Context<'_>)) -> Done {
+    let folder = test_store.path("tree");
     let mut done = Done::default();
-    rig.run(async |context| {
-        let targets = find_download_items(context, &uri("p/"), &Filter::default()).await?;
-        before(context).await;
-        let folder = OpenFolder::create(&folder)?;
-        let work = async |target| get_download_item(context, &folder, target, options()).await;
-        for_each_concurrent(context, &targets.files, work, |target, result| {
-            let name = target.relative.to_str().unwrap().to_owned();
-            match result {
-                Ok(summary) if summary.is_unchanged => done.n_unchanged += 1,
-                Ok(_) => done.fetched.push(name),
-                Err(error) => done.failed.push((name, error.kind())),
-            }
+    test_store
+        .run(async |context| {
+            let targets = find_download_items(context, &uri("p/"), &Filter::default()).await?;
+            before(context).await;
+            let folder = OpenFolder::create(&folder)?;
+            let work = async |target| get_download_item(context, &folder, target, options()).await;
+            for_each_concurrent(context, &targets.files, work, |target, result| {
+                let name = target.relative.to_str().unwrap().to_owned();
+                match result {
+                    Ok(summary) if summary.is_unchanged => done.n_unchanged += 1,
+                    Ok(_) => done.fetched.push(name),
+                    Err(error) => done.failed.push((name, error.kind())),
+                }
+            })
+            .await
         })
-        .await
-    })
-    .unwrap();
+        .unwrap();
     done.fetched.sort();
     done
 }
 
 #[test]
 fn the_objects_under_a_prefix_come_several_at_a_time_and_only_once() {
-    let rig = Rig::new();
+    let test_store = TestStore::new();
     let keys: Vec<_> = (0..12).map(|n| format!("{n:02}/ü {n}")).collect();
     for key in &keys {
-        rig.server.put("backups", &format!("p/{key}"), key.as_bytes());
+        test_store.server.put("backups", &format!("p/{key}"), key.as_bytes());
     }
-    rig.server.put("backups", "p/../../out", b"x");
-    rig.server.put("backups", "q/other", b"x");
-    rig.server.faults(&["GetObject:hold:times=2"]);
+    test_store.server.put("backups", "p/../../out", b"x");
+    test_store.server.put("backups", "q/other", b"x");
+    test_store.server.faults(&["GetObject:hold:times=2"]);
 
-    let first = rig.while_held(2, |_| (), |rig| get_all(rig, async |_| ()));
-    let second = get_all(&rig, async |_| ());
+    let first = test_store.while_held(2, |_| (), |test_store| get_all(test_store, async |_| ()));
+    let second = get_all(&test_store, async |_| ());
 
     assert_eq!((first.fetched, first.failed), (keys.clone(), vec![]));
     assert_eq!((second.fetched.len(), second.n_unchanged), (0, 12));
-    assert!(keys.iter().all(|key| fs::read(rig.path("tree").join(key)).unwrap() == key.as_bytes()));
-    assert!(rig.server.log().iter().any(|entry| entry.alongside > 1));
-    assert!(!rig.path("out").exists());
+    assert!(
+        keys.iter()
+            .all(|key| fs::read(test_store.path("tree").join(key)).unwrap() == key.as_bytes())
+    );
+    assert!(test_store.server.log().iter().any(|entry| entry.alongside > 1));
+    assert!(!test_store.path("out").exists());
     // One request for each, and none for those that are here.
-    assert_eq!((rig.server.count("GetObject"), rig.server.count("HeadObject")), (12, 0));
+    assert_eq!(
+        (test_store.server.count("GetObject"), test_store.server.count("HeadObject")),
+        (12, 0)
+    );
 }
 
 #[test]
 fn an_object_that_was_replaced_after_the_listing_comes_as_it_is_now() {
-    let rig = Rig::new();
+    let test_store = TestStore::new();
     for key in ["p/a", "p/b"] {
-        rig.server.put("backups", key, b"old");
+        test_store.server.put("backups", key, b"old");
     }
 
-    let done = get_all(&rig, async |_| {
-        rig.server.put("backups", "p/a", b"new");
-        rig.server.put("backups", "p/b", b"longer");
+    let done = get_all(&test_store, async |_| {
+        test_store.server.put("backups", "p/a", b"new");
+        test_store.server.put("backups", "p/b", b"longer");
     });
 
     assert_eq!(done.fetched, ["a", "b"]);
-    assert_eq!(fs::read(rig.path("tree/a")).unwrap(), b"new");
-    assert_eq!(fs::read(rig.path("tree/b")).unwrap(), b"longer");
+    assert_eq!(fs::read(test_store.path("tree/a")).unwrap(), b"new");
+    assert_eq!(fs::read(test_store.path("tree/b")).unwrap(), b"longer");
 }
 
 #[test]
 fn a_small_object_that_arrives_as_another_becomes_no_file() {
-    let rig = Rig::new();
+    let test_store = TestStore::new();
     for key in ["p/a", "p/b"] {
-        rig.server.put("backups", key, b"content");
+        test_store.server.put("backups", key, b"content");
     }
-    rig.server.faults(&["GetObject:wrong-checksum"]);
+    test_store.server.faults(&["GetObject:wrong-checksum"]);
 
-    let done = get_all(&rig, async |_| ());
+    let done = get_all(&test_store, async |_| ());
 
     assert_eq!((done.fetched.len(), done.failed.len()), (1, 1));
     assert_eq!(done.failed[0].1, Kind::Mismatch);
-    assert_eq!(names(&rig.path("tree")), [done.fetched[0].as_str()]);
+    assert_eq!(names(&test_store.path("tree")), [done.fetched[0].as_str()]);
 }
 
 #[test]
 fn a_file_that_is_another_and_an_object_that_goes_keep_nothing_else_from_coming() {
-    let rig = Rig::new();
+    let test_store = TestStore::new();
     for key in ["p/a", "p/b", "p/c", "p/d/e"] {
-        rig.server.put("backups", key, b"x");
+        test_store.server.put("backups", key, b"x");
     }
-    fs::create_dir(rig.path("tree")).unwrap();
-    rig.file("tree/a", 3);
-    rig.file("tree/d", 0);
+    fs::create_dir(test_store.path("tree")).unwrap();
+    test_store.file("tree/a", 3);
+    test_store.file("tree/d", 0);
 
-    let mut done = get_all(&rig, async |context| {
+    let mut done = get_all(&test_store, async |context| {
         delete(context, &[uri("p/b").into()], &mut |_, _| {}).await.unwrap();
     });
 
@@ -236,20 +250,20 @@ fn a_file_that_is_another_and_an_object_that_goes_keep_nothing_else_from_coming(
     assert_eq!(done.fetched, ["c"]);
     let kinds: Vec<_> = done.failed.iter().map(|(name, kind)| (name.as_str(), *kind)).collect();
     assert_eq!(kinds, [("a", Kind::Exists), ("b", Kind::NotFound), ("d/e", Kind::Failed)]);
-    assert_eq!(fs::read(rig.path("tree/a")).unwrap(), bytes(3));
+    assert_eq!(fs::read(test_store.path("tree/a")).unwrap(), bytes(3));
 }
 
 #[test]
 fn a_listing_that_fails_halfway_fetches_nothing() {
-    let rig = Rig::new();
+    let test_store = TestStore::new();
     for n in 0..1001 {
-        rig.server.put("backups", &format!("p/{n}"), b"x");
+        test_store.server.put("backups", &format!("p/{n}"), b"x");
     }
-    rig.server.faults(&["ListObjectsV2:denied:after=1:always"]);
+    test_store.server.faults(&["ListObjectsV2:denied:after=1:always"]);
 
-    let found =
-        rig.run(async |context| find_download_items(context, &uri("p/"), &Filter::default()).await);
+    let found = test_store
+        .run(async |context| find_download_items(context, &uri("p/"), &Filter::default()).await);
 
     assert_eq!(found.unwrap_err().kind(), Kind::Permission);
-    assert_eq!(rig.server.count("GetObject"), 0);
+    assert_eq!(test_store.server.count("GetObject"), 0);
 }

@@ -12,7 +12,7 @@ use devops_core::{
 
 use crate::s3::{
     put::in_small_parts,
-    rig::{PART, Rig, bytes, uri},
+    test_store::{PART, TestStore, bytes, uri},
 };
 
 /// Keeps what is written to it.
@@ -32,9 +32,9 @@ impl Write for Sink {
     }
 }
 
-fn stream(rig: &Rig, key: &str) -> (Result<GetSummary, S3Error>, Vec<u8>) {
+fn stream(test_store: &TestStore, key: &str) -> (Result<GetSummary, S3Error>, Vec<u8>) {
     let sink = Sink::default();
-    let result = rig.run(async |context| {
+    let result = test_store.run(async |context| {
         get_stream(context, &uri(key), Box::new(sink.clone()), "standard output".into()).await
     });
     let bytes = sink.0.lock().unwrap().clone();
@@ -54,16 +54,16 @@ fn the_bytes_go_by_in_order_and_are_proven_as_well_as_the_store_tells() {
         (5 * PART + 7, PutOptions { checksum: None, ..in_small_parts() }, Proof::Etag),
     ];
     for (size, options, proof) in cases {
-        let rig = Rig::new();
-        let file = rig.file("a.bin", size);
-        rig.put(&file, "a.bin", &options).unwrap();
+        let test_store = TestStore::new();
+        let file = test_store.file("a.bin", size);
+        test_store.put(&file, "a.bin", &options).unwrap();
         // The first ranges come last.
-        rig.server.faults(&["GetObject:delay=200", "GetObject:internal-error:after=2"]);
+        test_store.server.faults(&["GetObject:delay=200", "GetObject:internal-error:after=2"]);
         if options.checksum.is_none() {
-            rig.server.faults(&["HeadObject:no-checksum:always"]);
+            test_store.server.faults(&["HeadObject:no-checksum:always"]);
         }
 
-        let (streamed, passed) = stream(&rig, "a.bin");
+        let (streamed, passed) = stream(&test_store, "a.bin");
 
         let streamed = streamed.unwrap();
         assert!(passed == bytes(size), "{size} {options:?}");
@@ -76,12 +76,12 @@ fn what_is_not_as_the_store_says_is_told_at_the_end() {
     for options in
         [in_small_parts(), PutOptions { checksum: Some(Algorithm::Sha256), ..in_small_parts() }]
     {
-        let rig = Rig::new();
-        let file = rig.file("a.bin", 3 * PART);
-        rig.put(&file, "a.bin", &options).unwrap();
-        rig.server.faults(&["HeadObject:wrong-checksum"]);
+        let test_store = TestStore::new();
+        let file = test_store.file("a.bin", 3 * PART);
+        test_store.put(&file, "a.bin", &options).unwrap();
+        test_store.server.faults(&["HeadObject:wrong-checksum"]);
 
-        let (streamed, passed) = stream(&rig, "a.bin");
+        let (streamed, passed) = stream(&test_store, "a.bin");
 
         assert_eq!(streamed.unwrap_err().kind(), Kind::Mismatch, "{options:?}");
         assert!(passed == bytes(3 * PART));
@@ -90,13 +90,13 @@ fn what_is_not_as_the_store_says_is_told_at_the_end() {
 
 #[test]
 fn an_object_that_is_replaced_meanwhile_is_not_mixed_with_the_new_one() {
-    let rig = Rig::new();
-    let file = rig.file("a.bin", 3 * PART);
-    rig.put(&file, "a.bin", &in_small_parts()).unwrap();
-    rig.server.faults(&["GetObject:conflict:after=1"]);
+    let test_store = TestStore::new();
+    let file = test_store.file("a.bin", 3 * PART);
+    test_store.put(&file, "a.bin", &in_small_parts()).unwrap();
+    test_store.server.faults(&["GetObject:conflict:after=1"]);
 
-    assert_eq!(stream(&rig, "a.bin").0.unwrap_err().kind(), Kind::Temporary);
-    assert_eq!(stream(&rig, "b.bin").0.unwrap_err().kind(), Kind::NotFound);
+    assert_eq!(stream(&test_store, "a.bin").0.unwrap_err().kind(), Kind::Temporary);
+    assert_eq!(stream(&test_store, "b.bin").0.unwrap_err().kind(), Kind::NotFound);
 }
 
 #[test]
@@ -115,20 +115,20 @@ fn a_reader_that_takes_nothing_more_does_not_keep_a_signal_from_ending_it() {
         }
     }
 
-    let rig = Rig::new();
-    let file = rig.file("a.bin", 3 * PART);
-    rig.put(&file, "a.bin", &in_small_parts()).unwrap();
+    let test_store = TestStore::new();
+    let file = test_store.file("a.bin", 3 * PART);
+    test_store.put(&file, "a.bin", &in_small_parts()).unwrap();
     let (sender, hangs) = mpsc::channel();
     let (end, ended) = mpsc::channel();
     let sink = Hangs(sender, ended);
 
     let result = std::thread::scope(|scope| {
-        let cancel = rig.cancel.clone();
+        let cancel = test_store.cancel.clone();
         scope.spawn(move || {
             hangs.recv().unwrap();
             cancel.cancel(2);
         });
-        rig.run(async |context| {
+        test_store.run(async |context| {
             get_stream(context, &uri("a.bin"), Box::new(sink), "pipe".into()).await
         })
     });

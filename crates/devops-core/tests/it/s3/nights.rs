@@ -29,7 +29,7 @@ use crate::{
     s3::{
         prune::{key, last, ours},
         put::in_small_parts,
-        rig::{LONG, PART, Rig, bytes, uri},
+        test_store::{LONG, PART, TestStore, bytes, uri},
     },
 };
 
@@ -82,7 +82,7 @@ enum Choice {
 
 /// A host and its store.
 struct Nights {
-    rig: Rig,
+    test_store: TestStore,
     folder: PathBuf,
     policy: KeepPolicy,
     choice: Choice,
@@ -90,11 +90,11 @@ struct Nights {
 
 impl Nights {
     fn new(policy: KeepPolicy, choice: Choice) -> Self {
-        let rig = Rig::new();
-        let folder = rig.path("backups");
-        fs::create_dir(rig.path("disk")).unwrap();
-        symlink(rig.path("disk"), &folder).unwrap();
-        Self { rig, folder, policy, choice }
+        let test_store = TestStore::new();
+        let folder = test_store.path("backups");
+        fs::create_dir(test_store.path("disk")).unwrap();
+        symlink(test_store.path("disk"), &folder).unwrap();
+        Self { test_store, folder, policy, choice }
     }
 
     fn path(&self, key: &str) -> PathBuf {
@@ -102,7 +102,7 @@ impl Nights {
     }
 
     fn journals(&self) -> Journals {
-        Journals::new(self.rig.path("journals"))
+        Journals::new(self.test_store.path("journals"))
     }
 
     /// Makes the archive and the dump of a day, and removes the archives that are too old here.
@@ -161,27 +161,28 @@ impl Nights {
     }
 
     fn good_night(&self, day: u8, journals: Journals) {
-        let done = self.rig.run(async |context| self.go_off_site(context, day, journals).await);
+        let done =
+            self.test_store.run(async |context| self.go_off_site(context, day, journals).await);
 
         assert_eq!(done, Ok(()), "the night of the {day}th");
         for key in [&key(day), DUMP] {
-            let stored = self.rig.server.object("backups", key).unwrap().bytes();
+            let stored = self.test_store.server.object("backups", key).unwrap().bytes();
             assert!(stored == fs::read(self.path(key)).unwrap(), "{key}");
         }
     }
 
     /// Ends the work as `kill -9` does, when this part is on its way and the others are there.
     fn killed(&self, day: u8, part: u32) {
-        self.rig.server.faults(&[&format!("UploadPart:hold:part={part}")]);
-        let n_before = self.rig.server.log().len();
+        self.test_store.server.faults(&[&format!("UploadPart:hold:part={part}")]);
+        let n_before = self.test_store.server.log().len();
         let is_stuck = || {
-            let log = self.rig.server.log();
+            let log = self.test_store.server.log();
             let parts = log[n_before..].iter().filter(|entry| entry.operation == "UploadPart");
             let (held, others): (Vec<_>, Vec<_>) =
                 parts.partition(|entry| entry.part == Some(part));
             !held.is_empty() && others.iter().filter(|entry| is_taken(entry)).count() >= 2
         };
-        self.rig.run(async |context| {
+        self.test_store.run(async |context| {
             let stuck = async {
                 while !is_stuck() {
                     tokio::time::sleep(Duration::from_millis(5)).await;
@@ -196,34 +197,35 @@ impl Nights {
     }
 
     fn all_well_again(&self) {
-        self.rig.server.clear_faults();
-        self.rig.server.release();
-        assert!(self.rig.server.wait_until_idle(LONG));
+        self.test_store.server.clear_faults();
+        self.test_store.server.release();
+        assert!(self.test_store.server.wait_until_idle(LONG));
     }
 
     fn unmounted(&self, day: u8) {
         let stray = self.folder.join(".keep");
         fs::remove_file(&self.folder).unwrap();
         fs::create_dir(&self.folder).unwrap();
-        let before = self.rig.server.keys("backups");
+        let before = self.test_store.server.keys("backups");
         let mirror = || {
             let (prefix, filter) = (uri("daily/"), Filter::default());
             let pair = SyncScope { folder: &self.folder, prefix: &prefix, filter: &filter };
             let deletion = Some(Deletion { max: Some(1000) });
-            self.rig
+            self.test_store
                 .run(async |context| plan_sync(context, pair, false, deletion).await.unwrap_err())
         };
 
-        let put =
-            self.rig.run(async |context| self.go_off_site(context, day, self.journals()).await);
+        let put = self
+            .test_store
+            .run(async |context| self.go_off_site(context, day, self.journals()).await);
         assert_eq!(put, Err(Kind::NotFound));
         assert!(matches!(mirror(), SyncError::NoFiles(_)));
         write(&stray, b"");
         assert!(matches!(mirror(), SyncError::NothingInCommon(_)));
 
-        assert_eq!(self.rig.server.keys("backups"), before);
+        assert_eq!(self.test_store.server.keys("backups"), before);
         fs::remove_dir_all(&self.folder).unwrap();
-        symlink(self.rig.path("disk"), &self.folder).unwrap();
+        symlink(self.test_store.path("disk"), &self.folder).unwrap();
     }
 
     fn night(&self, day: u8) {
@@ -239,9 +241,9 @@ impl Nights {
             }
             Some(InjectedFault::Expired) => {
                 self.back_up(day, (true, false));
-                self.rig.server.faults(&["UploadPart:expired-token:part=2:always"]);
+                self.test_store.server.faults(&["UploadPart:expired-token:part=2:always"]);
                 let put = self
-                    .rig
+                    .test_store
                     .run(async |context| self.go_off_site(context, day, self.journals()).await);
                 assert_eq!(put, Err(Kind::Permission));
                 self.all_well_again();
@@ -256,7 +258,7 @@ impl Nights {
 
     /// Checks that the parts of each archive were sent once, and so was each dump that was stored.
     fn check_nothing_was_sent_twice(&self) {
-        let log = self.rig.server.log();
+        let log = self.test_store.server.log();
         let sent = log.iter().filter(|entry| is_taken(entry) && !entry.path.ends_with("db.dump"));
         let mut seen = HashSet::new();
         for entry in sent {
@@ -264,12 +266,12 @@ impl Nights {
             assert!(seen.insert(part), "{} {:?} was sent twice", entry.path, entry.part);
         }
         assert!(seen.len() > 25, "{seen:?}");
-        assert_eq!(self.rig.server.pending_uploads("backups"), 0);
+        assert_eq!(self.test_store.server.pending_uploads("backups"), 0);
         assert_eq!(self.journals().unfinished().unwrap().len(), 0);
     }
 
     fn n_archives(&self) -> usize {
-        self.rig.server.keys("backups").len() - 1
+        self.test_store.server.keys("backups").len() - 1
     }
 }
 
@@ -288,9 +290,9 @@ fn thirty_nights_with_trouble_need_no_person_and_send_nothing_twice() {
 
     nights.check_nothing_was_sent_twice();
     let given_up = |event: &&Event| matches!(event, Event::AbandonedUpload { .. });
-    assert_eq!(nights.rig.events.borrow().iter().filter(given_up).count(), 2);
+    assert_eq!(nights.test_store.events.borrow().iter().filter(given_up).count(), 2);
     let is_resumed = |event: &&Event| matches!(event, Event::Resumed { .. });
-    assert_eq!(nights.rig.events.borrow().iter().filter(is_resumed).count(), 2);
+    assert_eq!(nights.test_store.events.borrow().iter().filter(is_resumed).count(), 2);
 }
 
 #[test]

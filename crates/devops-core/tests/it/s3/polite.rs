@@ -23,15 +23,15 @@ use devops_core::{
 use time::macros::datetime;
 
 use crate::s3::{
+    fault_case::{CaseOutcome, content},
+    fault_matrix::{Case, check},
     put::in_small_parts,
-    rig::{LONG, PART, Rig, bytes, time_enough, uri},
-    table::{Case, check},
-    trial::{Ended, content},
+    test_store::{LONG, PART, TestStore, bytes, time_enough, uri},
 };
 
 const KEY: &str = "in/a.bin";
 const COPY: &str = "in/copy.bin";
-/// The MD5 in base64 of the key that [`Rig::with_customer_key`] has.
+/// The MD5 in base64 of the key that [`TestStore::with_customer_key`] has.
 const KEY_MD5: &str = "y4HAEFCYWuvAXWFTtA1Qpg==";
 
 /// One way to use a store.
@@ -119,11 +119,13 @@ enum Claim {
 
 impl Scene {
     /// Returns a rig that soon tries no more, and waits so long for an answer.
-    fn rig(self, stall: Duration) -> Rig {
+    fn test_store(self, stall: Duration) -> TestStore {
         let retry_config = RetryConfig { stall, ..hurried() };
         match self {
-            Self::PutWithKey | Self::PutPartsWithKey => Rig::with_customer_key_and(retry_config),
-            _ => Rig::with(retry_config),
+            Self::PutWithKey | Self::PutPartsWithKey => {
+                TestStore::with_customer_key_and(retry_config)
+            }
+            _ => TestStore::with(retry_config),
         }
     }
 
@@ -138,8 +140,8 @@ impl Scene {
         }
     }
 
-    fn prepare(self, rig: &Rig) {
-        let server = &rig.server;
+    fn prepare(self, test_store: &TestStore) {
+        let server = &test_store.server;
         match self {
             Self::Put
             | Self::PutOver
@@ -166,7 +168,7 @@ impl Scene {
             _ => server.put("backups", KEY, &content(self.size())),
         }
         if self == Self::Undelete {
-            delete_all(rig, &[uri(KEY).into()]).unwrap();
+            delete_all(test_store, &[uri(KEY).into()]).unwrap();
         }
     }
 
@@ -189,43 +191,45 @@ impl Scene {
         }
     }
 
-    fn act(self, rig: &Rig) -> Result<Claim, S3Error> {
+    fn act(self, test_store: &TestStore) -> Result<Claim, S3Error> {
         match self {
             Self::Put
             | Self::PutOver
             | Self::PutParts
             | Self::PutWithKey
             | Self::PutPartsWithKey
-            | Self::PutBeside => self.put(rig).map(Claim::Stored),
-            Self::PutStream => self.put_stream(rig).map(Claim::Stored),
-            Self::Get | Self::GetRanges => get_file(rig),
+            | Self::PutBeside => self.put(test_store).map(Claim::Stored),
+            Self::PutStream => self.put_stream(test_store).map(Claim::Stored),
+            Self::Get | Self::GetRanges => get_file(test_store),
             Self::GetStream => {
-                let path = rig.path("stream");
+                let path = test_store.path("stream");
                 let sink = Box::new(fs::File::create(&path).unwrap());
-                rig.run(async |context| get_stream(context, &uri(KEY), sink, path.clone()).await)?;
+                test_store.run(async |context| {
+                    get_stream(context, &uri(KEY), sink, path.clone()).await
+                })?;
                 Ok(Claim::Fetched(fs::read(&path).unwrap()))
             }
             Self::Verify => {
                 let mut other = content(self.size()).to_vec();
                 other[7] ^= 1;
-                let path = write(rig, "other", &other);
-                let found =
-                    rig.run(async |context| verify(context, &path, &uri(KEY), Depth::Whole).await)?;
+                let path = write(test_store, "other", &other);
+                let found = test_store
+                    .run(async |context| verify(context, &path, &uri(KEY), Depth::Whole).await)?;
                 Ok(Claim::Compared(found))
             }
             Self::Delete => {
                 let targets = [KEY, "in/b.bin"].map(|key| DeleteTarget::from(uri(key)));
-                delete_all(rig, &targets)
+                delete_all(test_store, &targets)
             }
             Self::DeleteVersion => {
-                let versions = rig.server.versions("backups");
+                let versions = test_store.server.versions("backups");
                 let mut of_key = versions.into_iter().filter(|(key, ..)| key == KEY);
                 let version_id = of_key.nth(1).map(|(_, id, _)| id.into());
-                delete_all(rig, &[DeleteTarget { uri: uri(KEY), version_id }])
+                delete_all(test_store, &[DeleteTarget { uri: uri(KEY), version_id }])
             }
             Self::List => {
                 let mut keys = BTreeSet::new();
-                rig.run(async |context| {
+                test_store.run(async |context| {
                     let mut take = |object: ListedObject| {
                         keys.insert(object.uri.key);
                         true
@@ -234,21 +238,21 @@ impl Scene {
                 })?;
                 Ok(Claim::Listed(keys))
             }
-            Self::Copy | Self::CopyParts => copy(rig, COPY).map(|()| Claim::Copied),
-            Self::CopyBeside => copy(rig, "in/b.bin").map(|()| Claim::Copied),
+            Self::Copy | Self::CopyParts => copy(test_store, COPY).map(|()| Claim::Copied),
+            Self::CopyBeside => copy(test_store, "in/b.bin").map(|()| Claim::Copied),
             Self::Move => {
                 let options = CopyOptions::default();
-                rig.run(async |context| {
+                test_store.run(async |context| {
                     move_object(context, &uri(KEY), &uri(COPY), options).await
                 })?;
                 Ok(Claim::Moved)
             }
-            Self::Undelete => bring_back(rig).map(|()| Claim::Undeleted),
+            Self::Undelete => bring_back(test_store).map(|()| Claim::Undeleted),
         }
     }
 
-    fn put(self, rig: &Rig) -> Result<ObjectSummary, S3Error> {
-        let path = write(rig, "source", &content(self.size()));
+    fn put(self, test_store: &TestStore) -> Result<ObjectSummary, S3Error> {
+        let path = write(test_store, "source", &content(self.size()));
         let replace = if self == Self::PutOver {
             OverwritePolicy::Overwrite
         } else {
@@ -256,12 +260,12 @@ impl Scene {
         };
         let options = PutOptions { replace, attributes: self.attributes(), ..in_small_parts() };
         let source = UploadItem::new(path, uri(KEY), self.size());
-        rig.run(async |context| put(context, &source, &options).await)
+        test_store.run(async |context| put(context, &source, &options).await)
     }
 
-    fn put_stream(self, rig: &Rig) -> Result<ObjectSummary, S3Error> {
+    fn put_stream(self, test_store: &TestStore) -> Result<ObjectSummary, S3Error> {
         let options = PutOptions { attributes: self.attributes(), ..in_small_parts() };
-        rig.run(async |context| {
+        test_store.run(async |context| {
             ensure_absent(context, &uri(KEY), &options).await?;
             let stream = UploadStream::new(Cursor::new(content(self.size()).to_vec()));
             put_stream(context, stream, &[uri(KEY)], &options).await?.remove(0)
@@ -269,8 +273,8 @@ impl Scene {
     }
 
     /// Says what is not true of a claim.
-    fn judge(self, rig: &Rig, claim: Claim) -> Result<(), String> {
-        let object = rig.server.object("backups", KEY);
+    fn judge(self, test_store: &TestStore, claim: Claim) -> Result<(), String> {
+        let object = test_store.server.object("backups", KEY);
         match claim {
             Claim::Stored(summary) => {
                 let object = object.ok_or("there is nothing")?;
@@ -287,11 +291,11 @@ impl Scene {
             Claim::Compared(Verification::Same { .. }) => Err("it is not the same".to_owned()),
             Claim::Compared(_) => Ok(()),
             Claim::Deleted(keys) => {
-                let versions = rig.server.versions("backups");
+                let versions = test_store.server.versions("backups");
                 let is_there = |key: &&String| match self {
                     // Of the two versions the second stays.
                     Self::DeleteVersion => object.as_ref().is_none_or(|it| it.bytes() != b"second"),
-                    _ => rig.server.object("backups", key).is_some(),
+                    _ => test_store.server.object("backups", key).is_some(),
                 };
                 if let Some(key) = keys.iter().find(is_there) {
                     return Err(format!("`{key}` is not as claimed: {versions:?}"));
@@ -303,23 +307,23 @@ impl Scene {
                 if keys == BTreeSet::from(there) { Ok(()) } else { Err(format!("{keys:?}")) }
             }
             Claim::Copied if self == Self::CopyBeside => Err("what was there is gone".to_owned()),
-            Claim::Copied if self.is_at(rig, KEY) && self.is_at(rig, COPY) => Ok(()),
-            Claim::Moved if object.is_none() && self.is_at(rig, COPY) => Ok(()),
-            Claim::Undeleted if self.is_at(rig, KEY) => Ok(()),
+            Claim::Copied if self.is_at(test_store, KEY) && self.is_at(test_store, COPY) => Ok(()),
+            Claim::Moved if object.is_none() && self.is_at(test_store, COPY) => Ok(()),
+            Claim::Undeleted if self.is_at(test_store, KEY) => Ok(()),
             Claim::Copied | Claim::Moved | Claim::Undeleted => {
-                Err(format!("{:?}", rig.server.keys("backups")))
+                Err(format!("{:?}", test_store.server.keys("backups")))
             }
         }
     }
 
-    fn is_at(self, rig: &Rig, key: &str) -> bool {
-        let object = rig.server.object("backups", key);
+    fn is_at(self, test_store: &TestStore, key: &str) -> bool {
+        let object = test_store.server.object("backups", key);
         object.is_some_and(|object| object.bytes() == *content(self.size()))
     }
 
     /// Says what was lost, whether anything is claimed or not.
-    fn check_rest(self, rig: &Rig) -> Result<(), String> {
-        let there = |key| rig.server.object("backups", key).map(|object| object.bytes());
+    fn check_rest(self, test_store: &TestStore) -> Result<(), String> {
+        let there = |key| test_store.server.object("backups", key).map(|object| object.bytes());
         let is_named = matches!(self, Self::Delete);
         for key in ["in/b.bin", "out.bin"] {
             if there(key).as_deref() != Some(b"precious") && !(is_named && key == "in/b.bin") {
@@ -327,7 +331,10 @@ impl Scene {
             }
         }
         let moves = matches!(self, Self::Copy | Self::CopyParts | Self::CopyBeside | Self::Move);
-        if moves && !self.is_at(rig, KEY) && !(self == Self::Move && self.is_at(rig, COPY)) {
+        if moves
+            && !self.is_at(test_store, KEY)
+            && !(self == Self::Move && self.is_at(test_store, COPY))
+        {
             return Err("the object is nowhere any more".to_owned());
         }
         Ok(())
@@ -364,16 +371,18 @@ fn hurried() -> RetryConfig {
     RetryConfig { before_first_response: Duration::from_millis(500), ..time_enough() }
 }
 
-fn copy(rig: &Rig, to: &str) -> Result<(), S3Error> {
+fn copy(test_store: &TestStore, to: &str) -> Result<(), S3Error> {
     let options = CopyOptions { part_size: ByteSize(PART), ..CopyOptions::default() };
-    rig.run(async |context| copy_object(context, &uri(KEY), &uri(to), options).await).map(drop)
+    test_store
+        .run(async |context| copy_object(context, &uri(KEY), &uri(to), options).await)
+        .map(drop)
 }
 
 /// Removes the markers above the object, and returns whether it is said to be there again.
-fn bring_back(rig: &Rig) -> Result<(), S3Error> {
+fn bring_back(test_store: &TestStore) -> Result<(), S3Error> {
     let nothing =
         || RequestError::local("ListObjectVersions", RequestErrorKind::NoObject, "no version");
-    rig.run(async |context| {
+    test_store.run(async |context| {
         let (named, options) = ([uri(KEY)], RemoveOptions::default());
         let Ok(plan) = plan_undelete(context, &named, &options).await else {
             return Err(nothing().into());
@@ -385,24 +394,25 @@ fn bring_back(rig: &Rig) -> Result<(), S3Error> {
 }
 
 /// Makes a file, and returns where it is.
-fn write(rig: &Rig, name: &str, bytes: &[u8]) -> PathBuf {
-    let path = rig.path(name);
+fn write(test_store: &TestStore, name: &str, bytes: &[u8]) -> PathBuf {
+    let path = test_store.path(name);
     fs::File::create(&path).unwrap().write_all(bytes).unwrap();
     path
 }
 
-fn get_file(rig: &Rig) -> Result<Claim, S3Error> {
+fn get_file(test_store: &TestStore) -> Result<Claim, S3Error> {
     let part_size = PartSize::Exactly(ByteSize(PART));
     let options =
         GetOptions { replace: IfExists::Fail, mode: None, group: None, preserve: false, part_size };
-    let path: PathBuf = rig.path("back.bin");
-    rig.run(async |context| get(context, &uri(KEY), &Destination::open(&path)?, options).await)?;
+    let path: PathBuf = test_store.path("back.bin");
+    test_store
+        .run(async |context| get(context, &uri(KEY), &Destination::open(&path)?, options).await)?;
     Ok(Claim::Fetched(fs::read(&path).unwrap()))
 }
 
-fn delete_all(rig: &Rig, targets: &[DeleteTarget]) -> Result<Claim, S3Error> {
+fn delete_all(test_store: &TestStore, targets: &[DeleteTarget]) -> Result<Claim, S3Error> {
     let mut deleted = BTreeSet::new();
-    rig.run(async |context| {
+    test_store.run(async |context| {
         let mut each = |target: &DeleteTarget, outcome| {
             if matches!(outcome, DeleteOutcome::Deleted | DeleteOutcome::Hidden { .. }) {
                 deleted.insert(target.uri.key.clone());
@@ -442,14 +452,14 @@ pub(crate) struct Slipped {
 impl Slipped {
     /// Returns the rule of all that may slip, as one run shows it in which nothing does, and the operations of that.
     pub(crate) fn all(scene: Scene) -> (BTreeSet<String>, BTreeSet<String>) {
-        let rig = scene.rig(time_enough().stall);
-        scene.prepare(&rig);
-        rig.server.note_answers();
-        let n_before = rig.server.log().len();
+        let test_store = scene.test_store(time_enough().stall);
+        scene.prepare(&test_store);
+        test_store.server.note_answers();
+        let n_before = test_store.server.log().len();
         // What must stay is refused, and a file of other bytes is not the same.
-        let _ended = scene.act(&rig).map(drop);
+        let _ended = scene.act(&test_store).map(drop);
         let (mut rules, mut operations) = (BTreeSet::new(), BTreeSet::new());
-        for entry in rig.server.log().into_iter().skip(n_before) {
+        for entry in test_store.server.log().into_iter().skip(n_before) {
             operations.insert(entry.operation.clone());
             let operation = &entry.operation;
             let asked = entry.asked.iter().filter(|name| !NOT_ASKED.contains(&name.as_str()));
@@ -478,37 +488,37 @@ impl Case for Slipped {
         format!("{:?}, {}", self.scene, self.rules.join(" "))
     }
 
-    fn judge(&self) -> Result<Ended, String> {
-        let rig = self.scene.rig(self.stall);
-        self.scene.prepare(&rig);
-        rig.server.faults(&self.rules.iter().map(String::as_str).collect::<Vec<_>>());
+    fn judge(&self) -> Result<CaseOutcome, String> {
+        let test_store = self.scene.test_store(self.stall);
+        self.scene.prepare(&test_store);
+        test_store.server.faults(&self.rules.iter().map(String::as_str).collect::<Vec<_>>());
         if matches!(self.scene, Scene::GetRanges | Scene::GetStream) {
-            rig.on_event(|rig, event| {
+            test_store.on_event(|test_store, event| {
                 if matches!(event, devops_core::s3::Event::Started { .. }) {
-                    rig.server.put("backups", KEY, &bytes(PART + 1)[1..]);
+                    test_store.server.put("backups", KEY, &bytes(PART + 1)[1..]);
                 }
             });
         }
-        let result = self.scene.act(&rig);
-        rig.server.clear_faults();
-        if !rig.server.wait_until_idle(LONG) {
+        let result = self.scene.act(&test_store);
+        test_store.server.clear_faults();
+        if !test_store.server.wait_until_idle(LONG) {
             return Err("a request never ended".to_owned());
         }
-        self.scene.check_rest(&rig)?;
+        self.scene.check_rest(&test_store)?;
         match result {
             // No more is claimed than what can be compared.
             Ok(Claim::Compared(Verification::Same { proof: Proof::Size, .. }))
                 if self.tells_size_alone() =>
             {
-                Ok(Ended::Right)
+                Ok(CaseOutcome::Stored)
             }
-            Ok(claim) => self.scene.judge(&rig, claim).map(|()| Ended::Right),
+            Ok(claim) => self.scene.judge(&test_store, claim).map(|()| CaseOutcome::Stored),
             Err(S3Error::Unprotected { left: Left::Removed, .. })
-                if rig.server.object("backups", KEY).is_some() =>
+                if test_store.server.object("backups", KEY).is_some() =>
             {
                 Err("it was said to be removed, and is there".to_owned())
             }
-            Err(_) => Ok(Ended::Honest),
+            Err(_) => Ok(CaseOutcome::ReportedFailure),
         }
     }
 

@@ -21,46 +21,46 @@ use time::macros::datetime;
 
 use crate::s3::{
     put::in_small_parts,
-    rig::{LONG, PART, Rig, bytes, time_enough, wait_until},
+    test_store::{LONG, PART, TestStore, bytes, time_enough, wait_until},
 };
 
 const SIZE: u64 = 4 * PART + 1;
 
-fn journals(rig: &Rig) -> Journals {
-    Journals::new(rig.path("journals"))
+fn journals(test_store: &TestStore) -> Journals {
+    Journals::new(test_store.path("journals"))
 }
 
-fn options(rig: &Rig) -> PutOptions {
+fn options(test_store: &TestStore) -> PutOptions {
     // Long after any file was written, so that its times tell.
     let now = datetime!(2100-01-01 0:00 UTC);
-    let resume = Resume { journals: journals(rig), earlier: ResumePolicy::IfPresent, now };
+    let resume = Resume { journals: journals(test_store), earlier: ResumePolicy::IfPresent, now };
     PutOptions { resume: Some(resume), ..in_small_parts() }
 }
 
-fn restarting(rig: &Rig) -> PutOptions {
-    let mut options = options(rig);
+fn restarting(test_store: &TestStore) -> PutOptions {
+    let mut options = options(test_store);
     options.resume.as_mut().unwrap().earlier = ResumePolicy::Discard;
     options
 }
 
 /// Puts a file until this goes wrong, and lets everything go well from then on.
-fn break_off(rig: &Rig, file: &Path, rules: &[&str]) -> S3Error {
-    rig.server.faults(rules);
-    let error = rig.put(file, "a.bin", &options(rig)).unwrap_err();
-    rig.server.clear_faults();
-    assert!(rig.server.wait_until_idle(LONG));
+fn break_off(test_store: &TestStore, file: &Path, rules: &[&str]) -> S3Error {
+    test_store.server.faults(rules);
+    let error = test_store.put(file, "a.bin", &options(test_store)).unwrap_err();
+    test_store.server.clear_faults();
+    assert!(test_store.server.wait_until_idle(LONG));
     error
 }
 
 /// Returns a file whose upload was interrupted at its third part, when all others were stored and in the journal.
-fn half_sent(rig: &Rig) -> PathBuf {
-    let file = rig.file("a.bin", SIZE);
-    let folder = rig.path("journals");
+fn half_sent(test_store: &TestStore) -> PathBuf {
+    let file = test_store.file("a.bin", SIZE);
+    let folder = test_store.path("journals");
     let others = move |_: &Server| {
         wait_until("the other parts are written down", || journaled_in(&folder).len() == 4);
     };
     let rules = ["UploadPart:hold:part=3", "UploadPart:denied:part=3"];
-    let error = rig.while_held(1, others, |rig| break_off(rig, &file, &rules));
+    let error = test_store.while_held(1, others, |test_store| break_off(test_store, &file, &rules));
     assert!(matches!(error, S3Error::Resumable { .. }), "{error}");
     file
 }
@@ -70,8 +70,8 @@ fn is_taken(entry: &Entry) -> bool {
 }
 
 /// Returns the numbers of the parts that the server took, each as often as it did.
-fn taken(rig: &Rig) -> Vec<u32> {
-    let log = rig.server.log();
+fn taken(test_store: &TestStore) -> Vec<u32> {
+    let log = test_store.server.log();
     let mut taken: Vec<u32> =
         log.iter().filter(|&entry| is_taken(entry)).filter_map(|e| e.part).collect();
     taken.sort_unstable();
@@ -79,16 +79,16 @@ fn taken(rig: &Rig) -> Vec<u32> {
 }
 
 /// Checks that the object is right, each part was sent once, and nothing is left over.
-fn check(rig: &Rig, summary: &ObjectSummary) {
+fn check(test_store: &TestStore, summary: &ObjectSummary) {
     assert_eq!((summary.outcome, summary.proof), (Outcome::Stored, Proof::Full));
-    assert!(rig.server.object("backups", "a.bin").unwrap().bytes() == bytes(SIZE));
-    assert_eq!(taken(rig), [1, 2, 3, 4, 5]);
-    check_nothing_is_left(rig);
+    assert!(test_store.server.object("backups", "a.bin").unwrap().bytes() == bytes(SIZE));
+    assert_eq!(taken(test_store), [1, 2, 3, 4, 5]);
+    check_nothing_is_left(test_store);
 }
 
 /// Returns the numbers of the parts whose answers were heard and written down.
-fn journaled(rig: &Rig) -> Vec<u32> {
-    journaled_in(&rig.path("journals"))
+fn journaled(test_store: &TestStore) -> Vec<u32> {
+    journaled_in(&test_store.path("journals"))
 }
 
 fn journaled_in(folder: &Path) -> Vec<u32> {
@@ -101,23 +101,23 @@ fn journaled_in(folder: &Path) -> Vec<u32> {
 }
 
 /// Checks that the object is right, and that no part was sent again that the journal had.
-fn check_by_the_journal(rig: &Rig, journaled: &[u32], summary: &ObjectSummary) {
+fn check_by_the_journal(test_store: &TestStore, journaled: &[u32], summary: &ObjectSummary) {
     assert_eq!((summary.outcome, summary.proof), (Outcome::Stored, Proof::Full));
-    assert!(rig.server.object("backups", "a.bin").unwrap().bytes() == bytes(SIZE));
-    let taken = taken(rig);
+    assert!(test_store.server.object("backups", "a.bin").unwrap().bytes() == bytes(SIZE));
+    let taken = taken(test_store);
     for part in journaled {
         assert_eq!(taken.iter().filter(|&taken| taken == part).count(), 1, "{part} of {taken:?}");
     }
-    check_nothing_is_left(rig);
+    check_nothing_is_left(test_store);
 }
 
-fn check_nothing_is_left(rig: &Rig) {
-    assert_eq!(rig.server.pending_uploads("backups"), 0);
-    assert_eq!(journal_files(rig), [""; 0].map(PathBuf::from));
+fn check_nothing_is_left(test_store: &TestStore) {
+    assert_eq!(test_store.server.pending_uploads("backups"), 0);
+    assert_eq!(journal_files(test_store), [""; 0].map(PathBuf::from));
 }
 
-fn journal_files(rig: &Rig) -> Vec<PathBuf> {
-    files_in(&rig.path("journals"))
+fn journal_files(test_store: &TestStore) -> Vec<PathBuf> {
+    files_in(&test_store.path("journals"))
 }
 
 fn files_in(folder: &Path) -> Vec<PathBuf> {
@@ -125,8 +125,8 @@ fn files_in(folder: &Path) -> Vec<PathBuf> {
     entries.map(|entry| entry.unwrap().path()).collect()
 }
 
-fn journal(rig: &Rig) -> PathBuf {
-    journal_in(&rig.path("journals"))
+fn journal(test_store: &TestStore) -> PathBuf {
+    journal_in(&test_store.path("journals"))
 }
 
 fn journal_in(folder: &Path) -> PathBuf {
@@ -135,12 +135,12 @@ fn journal_in(folder: &Path) -> PathBuf {
     files.remove(0)
 }
 
-fn resumed(rig: &Rig) -> Option<(u32, u64)> {
+fn resumed(test_store: &TestStore) -> Option<(u32, u64)> {
     let resumed = |event: &Event| match event {
         Event::Resumed { parts, size, .. } => Some((*parts, *size)),
         _ => None,
     };
-    rig.events.borrow().iter().find_map(resumed)
+    test_store.events.borrow().iter().find_map(resumed)
 }
 
 fn overwrite(file: &Path, offset: u64, bytes: &[u8]) {
@@ -160,169 +160,173 @@ fn without_a_trace(file: &Path, change: impl FnOnce(&Path)) {
 #[test]
 fn an_upload_that_breaks_off_at_any_part_goes_on_without_sending_one_twice() {
     for part in 1..=5 {
-        let rig = Rig::new();
-        let file = rig.file("a.bin", SIZE);
+        let test_store = TestStore::new();
+        let file = test_store.file("a.bin", SIZE);
         let rule = format!("UploadPart:denied:part={part}");
         // Others are there by then, and perhaps not all.
         let delay = format!("UploadPart:delay=50:part={part}");
-        let error = break_off(&rig, &file, &[&delay, &rule]);
+        let error = break_off(&test_store, &file, &[&delay, &rule]);
         assert_eq!(error.kind(), Kind::Permission);
-        let before = taken(&rig);
+        let before = taken(&test_store);
 
-        let summary = rig.put(&file, "a.bin", &options(&rig)).unwrap();
+        let summary = test_store.put(&file, "a.bin", &options(&test_store)).unwrap();
 
-        check(&rig, &summary);
+        check(&test_store, &summary);
         let n_before = before.iter().map(|&part| if part == 5 { 1 } else { PART }).sum::<u64>();
         assert_eq!(summary.bytes_sent, SIZE - n_before, "part {part}");
-        assert_eq!(rig.server.count("CreateMultipartUpload"), 1);
+        assert_eq!(test_store.server.count("CreateMultipartUpload"), 1);
     }
 }
 
 #[test]
 fn an_upload_that_breaks_off_at_its_completion_sends_no_part_again() {
-    let rig = Rig::new();
-    let file = rig.file("a.bin", SIZE);
-    break_off(&rig, &file, &["CompleteMultipartUpload:denied"]);
+    let test_store = TestStore::new();
+    let file = test_store.file("a.bin", SIZE);
+    break_off(&test_store, &file, &["CompleteMultipartUpload:denied"]);
 
-    let summary = rig.put(&file, "a.bin", &options(&rig)).unwrap();
+    let summary = test_store.put(&file, "a.bin", &options(&test_store)).unwrap();
 
-    check(&rig, &summary);
-    assert_eq!(resumed(&rig), Some((5, SIZE)));
+    check(&test_store, &summary);
+    assert_eq!(resumed(&test_store), Some((5, SIZE)));
     assert_eq!((summary.bytes_sent, summary.attempts), (0, 0));
 }
 
 #[test]
 fn an_upload_that_never_began_leaves_no_journal() {
-    let rig = Rig::new();
-    let file = rig.file("a.bin", SIZE);
+    let test_store = TestStore::new();
+    let file = test_store.file("a.bin", SIZE);
 
-    let error = break_off(&rig, &file, &["CreateMultipartUpload:denied"]);
+    let error = break_off(&test_store, &file, &["CreateMultipartUpload:denied"]);
 
     assert!(matches!(error, S3Error::Request(_)), "{error}");
-    check_nothing_is_left(&rig);
+    check_nothing_is_left(&test_store);
 }
 
 #[test]
 fn a_single_request_keeps_no_journal() {
-    let rig = Rig::new();
-    let file = rig.file("a.bin", 100);
+    let test_store = TestStore::new();
+    let file = test_store.file("a.bin", 100);
 
-    break_off(&rig, &file, &["PutObject:denied"]);
+    break_off(&test_store, &file, &["PutObject:denied"]);
 
-    assert!(!rig.path("journals").exists());
+    assert!(!test_store.path("journals").exists());
 }
 
 #[test]
 fn what_cannot_be_taken_up_is_aborted() {
-    let rig = Rig::impatient();
-    let file = rig.file("a.bin", SIZE);
+    let test_store = TestStore::impatient();
+    let file = test_store.file("a.bin", SIZE);
 
-    let error = break_off(&rig, &file, &["CompleteMultipartUpload:bad-digest:always"]);
+    let error = break_off(&test_store, &file, &["CompleteMultipartUpload:bad-digest:always"]);
 
     assert_eq!(error.kind(), Kind::Mismatch);
-    check_nothing_is_left(&rig);
+    check_nothing_is_left(&test_store);
 }
 
 /// Puts a file whose earlier upload is of no use: that is aborted, and all of the file is sent.
-fn check_begins_anew(rig: &Rig, file: &Path, options: &PutOptions) {
-    let moved = rig.moved();
+fn check_begins_anew(test_store: &TestStore, file: &Path, options: &PutOptions) {
+    let moved = test_store.moved();
     let size = file.metadata().unwrap().len();
 
-    let summary = rig.put(file, "a.bin", options).unwrap();
+    let summary = test_store.put(file, "a.bin", options).unwrap();
 
     assert_eq!((summary.outcome, summary.bytes_sent), (Outcome::Stored, size));
-    assert_eq!((rig.moved() - moved).cast_unsigned(), size);
-    let events = rig.events.borrow();
+    assert_eq!((test_store.moved() - moved).cast_unsigned(), size);
+    let events = test_store.events.borrow();
     assert!(events.iter().any(|event| matches!(event, Event::AbandonedUpload { .. })));
-    assert!(rig.server.object("backups", "a.bin").unwrap().bytes() == fs::read(file).unwrap());
-    check_nothing_is_left(rig);
+    assert!(
+        test_store.server.object("backups", "a.bin").unwrap().bytes() == fs::read(file).unwrap()
+    );
+    check_nothing_is_left(test_store);
 }
 
 #[test]
 fn a_put_of_a_file_that_was_changed_aborts_the_old_upload_and_begins_anew() {
     for (cut, offset) in [(SIZE, SIZE - 1), (SIZE - PART, 0), (100, 0)] {
-        let rig = Rig::new();
-        let file = half_sent(&rig);
+        let test_store = TestStore::new();
+        let file = half_sent(&test_store);
         File::options().write(true).open(&file).unwrap().set_len(cut).unwrap();
         overwrite(&file, offset, b"!");
 
-        check_begins_anew(&rig, &file, &options(&rig));
+        check_begins_anew(&test_store, &file, &options(&test_store));
     }
 }
 
 #[test]
 fn a_restart_sends_a_file_that_is_the_same_again() {
-    let rig = Rig::new();
-    let file = half_sent(&rig);
+    let test_store = TestStore::new();
+    let file = half_sent(&test_store);
 
-    let summary = rig.put(&file, "a.bin", &restarting(&rig)).unwrap();
+    let summary = test_store.put(&file, "a.bin", &restarting(&test_store)).unwrap();
 
     assert_eq!(summary.bytes_sent, SIZE);
-    check_nothing_is_left(&rig);
+    check_nothing_is_left(&test_store);
 }
 
 #[test]
 fn a_resume_of_a_file_that_was_changed_is_refused_and_nothing_is_lost() {
-    let rig = Rig::new();
-    let file = half_sent(&rig);
+    let test_store = TestStore::new();
+    let file = half_sent(&test_store);
     overwrite(&file, SIZE - 1, b"!");
-    let mut resuming = options(&rig);
+    let mut resuming = options(&test_store);
     resuming.resume.as_mut().unwrap().earlier = ResumePolicy::Required;
 
     for _ in 0..2 {
-        let refused = rig.put(&file, "a.bin", &resuming).unwrap_err();
+        let refused = test_store.put(&file, "a.bin", &resuming).unwrap_err();
 
         assert!(matches!(refused, S3Error::Journal(JournalError::Changed(_))), "{refused}");
         assert_eq!(refused.kind(), Kind::Denied);
     }
-    assert_eq!(rig.server.keys("backups"), [""; 0]);
-    assert_eq!(rig.server.pending_uploads("backups"), 1);
+    assert_eq!(test_store.server.keys("backups"), [""; 0]);
+    assert_eq!(test_store.server.pending_uploads("backups"), 1);
 }
 
 #[test]
 fn an_old_upload_that_may_not_be_aborted_keeps_no_new_one_from_being_made() {
-    let rig = Rig::new();
-    let file = half_sent(&rig);
+    let test_store = TestStore::new();
+    let file = half_sent(&test_store);
     overwrite(&file, 0, b"!");
-    rig.server.faults(&["AbortMultipartUpload:denied:always"]);
+    test_store.server.faults(&["AbortMultipartUpload:denied:always"]);
 
-    rig.put(&file, "a.bin", &options(&rig)).unwrap();
+    test_store.put(&file, "a.bin", &options(&test_store)).unwrap();
 
     let is_named = |event: &Event| {
         matches!(event, Event::AbortFailed { uri, upload_id, .. }
             if uri.key == "a.bin" && upload_id == "upload-1")
     };
-    assert!(rig.events.borrow().iter().any(is_named));
-    assert!(rig.server.object("backups", "a.bin").unwrap().bytes() == fs::read(&file).unwrap());
-    assert_eq!(rig.server.pending_uploads("backups"), 1);
-    assert_eq!(journal_files(&rig).len(), 0);
+    assert!(test_store.events.borrow().iter().any(is_named));
+    assert!(
+        test_store.server.object("backups", "a.bin").unwrap().bytes() == fs::read(&file).unwrap()
+    );
+    assert_eq!(test_store.server.pending_uploads("backups"), 1);
+    assert_eq!(journal_files(&test_store).len(), 0);
 }
 
 #[test]
 fn a_file_in_another_place_is_read_again_and_not_sent_again() {
-    let rig = Rig::new();
-    let file = half_sent(&rig);
+    let test_store = TestStore::new();
+    let file = half_sent(&test_store);
     without_a_trace(&file, |file| {
         let bytes = fs::read(file).unwrap();
         fs::remove_file(file).unwrap();
         File::create(file).unwrap().write_all(&bytes).unwrap();
     });
 
-    let moved = rig.moved();
-    let summary = rig.put(&file, "a.bin", &options(&rig)).unwrap();
+    let moved = test_store.moved();
+    let summary = test_store.put(&file, "a.bin", &options(&test_store)).unwrap();
 
-    assert_eq!((rig.moved() - moved).cast_unsigned(), SIZE);
-    check(&rig, &summary);
+    assert_eq!((test_store.moved() - moved).cast_unsigned(), SIZE);
+    check(&test_store, &summary);
 }
 
 #[test]
 fn a_sent_part_that_was_changed_without_a_trace_is_noticed() {
-    let rig = Rig::new();
-    let file = half_sent(&rig);
-    let sent = u64::from(journaled(&rig)[0] - 1) * PART;
+    let test_store = TestStore::new();
+    let file = half_sent(&test_store);
+    let sent = u64::from(journaled(&test_store)[0] - 1) * PART;
     without_a_trace(&file, |file| overwrite(file, sent, b"!"));
 
-    check_begins_anew(&rig, &file, &options(&rig));
+    check_begins_anew(&test_store, &file, &options(&test_store));
 }
 
 #[test]
@@ -330,9 +334,9 @@ fn a_journal_may_end_anywhere() {
     // The job, the upload, and the parts that were taken.
     for n_lines in 0..=3 {
         for (more, tail) in [(0, ""), (5, ""), (0, "\0\0\0\0"), (0, "{\"part\":")] {
-            let rig = Rig::new();
-            let file = half_sent(&rig);
-            let path = journal(&rig);
+            let test_store = TestStore::new();
+            let file = half_sent(&test_store);
+            let path = journal(&test_store);
             let whole = fs::read(&path).unwrap();
             let lines: Vec<&[u8]> = whole.split_inclusive(|&byte| byte == b'\n').collect();
             assert!(lines.len() > 3, "{}", String::from_utf8_lossy(&whole));
@@ -340,15 +344,15 @@ fn a_journal_may_end_anywhere() {
             let left = [&whole[..cut], tail.as_bytes()].concat();
             File::create(&path).unwrap().write_all(&left).unwrap();
 
-            rig.put(&file, "a.bin", &options(&rig)).unwrap();
+            test_store.put(&file, "a.bin", &options(&test_store)).unwrap();
 
             let is_upload_known = n_lines >= 2;
-            assert!(rig.server.object("backups", "a.bin").unwrap().bytes() == bytes(SIZE));
-            assert_eq!(journal_files(&rig).len(), 0);
+            assert!(test_store.server.object("backups", "a.bin").unwrap().bytes() == bytes(SIZE));
+            assert_eq!(journal_files(&test_store).len(), 0);
             // Without its name it is a stranger's, for `uploads` to find.
-            assert_eq!(rig.server.pending_uploads("backups"), usize::from(!is_upload_known));
+            assert_eq!(test_store.server.pending_uploads("backups"), usize::from(!is_upload_known));
             if is_upload_known {
-                assert_eq!(taken(&rig), [1, 2, 3, 4, 5], "{n_lines} lines and {tail:?}");
+                assert_eq!(taken(&test_store), [1, 2, 3, 4, 5], "{n_lines} lines and {tail:?}");
             }
         }
     }
@@ -356,56 +360,56 @@ fn a_journal_may_end_anywhere() {
 
 #[test]
 fn an_upload_that_is_gone_is_begun_anew() {
-    let rig = Rig::new();
-    let file = half_sent(&rig);
-    rig.server.faults(&["ListParts:no-upload"]);
+    let test_store = TestStore::new();
+    let file = half_sent(&test_store);
+    test_store.server.faults(&["ListParts:no-upload"]);
 
-    let summary = rig.put(&file, "a.bin", &options(&rig)).unwrap();
+    let summary = test_store.put(&file, "a.bin", &options(&test_store)).unwrap();
 
     assert_eq!((summary.proof, summary.bytes_sent), (Proof::Full, SIZE));
-    assert!(rig.server.object("backups", "a.bin").unwrap().bytes() == bytes(SIZE));
-    assert_eq!(rig.server.count("CreateMultipartUpload"), 2);
+    assert!(test_store.server.object("backups", "a.bin").unwrap().bytes() == bytes(SIZE));
+    assert_eq!(test_store.server.count("CreateMultipartUpload"), 2);
 }
 
 #[test]
 fn a_store_that_lists_no_checksums_is_believed_by_its_etags() {
-    let rig = Rig::new();
-    let file = half_sent(&rig);
-    rig.server.faults(&["ListParts:no-checksum:always"]);
+    let test_store = TestStore::new();
+    let file = half_sent(&test_store);
+    test_store.server.faults(&["ListParts:no-checksum:always"]);
 
-    let summary = rig.put(&file, "a.bin", &options(&rig)).unwrap();
+    let summary = test_store.put(&file, "a.bin", &options(&test_store)).unwrap();
 
-    check(&rig, &summary);
+    check(&test_store, &summary);
 }
 
 #[test]
 fn a_part_that_the_store_lists_otherwise_is_sent_again() {
     for fault in ["wrong-checksum", "no-checksum"] {
-        let rig = Rig::new();
-        let file = half_sent(&rig);
-        let n_before = taken(&rig).len();
+        let test_store = TestStore::new();
+        let file = half_sent(&test_store);
+        let n_before = taken(&test_store).len();
         let wrong_etag = "ListParts:wrong-etag:always";
-        rig.server.faults(&[&format!("ListParts:{fault}:always"), wrong_etag]);
+        test_store.server.faults(&[&format!("ListParts:{fault}:always"), wrong_etag]);
 
-        let summary = rig.put(&file, "a.bin", &options(&rig)).unwrap();
+        let summary = test_store.put(&file, "a.bin", &options(&test_store)).unwrap();
 
         assert_eq!(summary.proof, Proof::Full);
-        assert!(rig.server.object("backups", "a.bin").unwrap().bytes() == bytes(SIZE));
+        assert!(test_store.server.object("backups", "a.bin").unwrap().bytes() == bytes(SIZE));
         // The answer changes what it says of the first part only.
-        assert_eq!(taken(&rig).len(), 5 + usize::from(n_before > 0), "{fault}");
+        assert_eq!(taken(&test_store).len(), 5 + usize::from(n_before > 0), "{fault}");
     }
 }
 
 #[test]
 fn who_may_not_list_parts_goes_on_by_the_journal() {
-    let rig = Rig::new();
-    let file = half_sent(&rig);
-    let journaled = journaled(&rig);
-    rig.server.faults(&["ListParts:denied:always"]);
+    let test_store = TestStore::new();
+    let file = half_sent(&test_store);
+    let journaled = journaled(&test_store);
+    test_store.server.faults(&["ListParts:denied:always"]);
 
-    let summary = rig.put(&file, "a.bin", &options(&rig)).unwrap();
+    let summary = test_store.put(&file, "a.bin", &options(&test_store)).unwrap();
 
-    check_by_the_journal(&rig, &journaled, &summary);
+    check_by_the_journal(&test_store, &journaled, &summary);
 }
 
 #[test]
@@ -419,119 +423,119 @@ fn an_upload_begun_in_another_way_is_aborted_and_begun_anew() {
         },
     ];
     for other in others {
-        let rig = Rig::new();
-        let file = half_sent(&rig);
-        let mut options = options(&rig);
+        let test_store = TestStore::new();
+        let file = half_sent(&test_store);
+        let mut options = options(&test_store);
         other(&mut options);
 
-        check_begins_anew(&rig, &file, &options);
+        check_begins_anew(&test_store, &file, &options);
     }
 }
 
 #[test]
 fn parts_of_the_size_that_was_chosen_are_taken_up_where_none_is_asked_for() {
-    let rig = Rig::new();
-    let file = half_sent(&rig);
+    let test_store = TestStore::new();
+    let file = half_sent(&test_store);
 
-    let automatic = PutOptions { part_size: PartSize::Auto, ..options(&rig) };
+    let automatic = PutOptions { part_size: PartSize::Auto, ..options(&test_store) };
 
-    check(&rig, &rig.put(&file, "a.bin", &automatic).unwrap());
+    check(&test_store, &test_store.put(&file, "a.bin", &automatic).unwrap());
 }
 
 #[test]
 fn the_same_object_that_appears_meanwhile_ends_the_upload() {
-    let rig = Rig::new();
-    let file = half_sent(&rig);
-    rig.server.put("backups", "a.bin", &bytes(SIZE));
+    let test_store = TestStore::new();
+    let file = half_sent(&test_store);
+    test_store.server.put("backups", "a.bin", &bytes(SIZE));
 
-    let summary = rig.put(&file, "a.bin", &options(&rig)).unwrap();
+    let summary = test_store.put(&file, "a.bin", &options(&test_store)).unwrap();
 
     assert_eq!(summary.outcome, Outcome::Unchanged);
-    check_nothing_is_left(&rig);
+    check_nothing_is_left(&test_store);
 }
 
 #[test]
 fn another_object_that_appears_meanwhile_is_told_and_nothing_is_lost() {
-    let rig = Rig::new();
-    let file = half_sent(&rig);
-    rig.server.put("backups", "a.bin", b"precious");
+    let test_store = TestStore::new();
+    let file = half_sent(&test_store);
+    test_store.server.put("backups", "a.bin", b"precious");
 
-    let refused = rig.put(&file, "a.bin", &options(&rig)).unwrap_err();
+    let refused = test_store.put(&file, "a.bin", &options(&test_store)).unwrap_err();
 
     assert_eq!(refused.kind(), Kind::Exists);
     assert!(matches!(refused, S3Error::Resumable { .. }), "{refused}");
-    assert_eq!(rig.server.object("backups", "a.bin").unwrap().bytes(), b"precious");
-    let overwriting = PutOptions { replace: OverwritePolicy::Overwrite, ..options(&rig) };
-    check(&rig, &rig.put(&file, "a.bin", &overwriting).unwrap());
+    assert_eq!(test_store.server.object("backups", "a.bin").unwrap().bytes(), b"precious");
+    let overwriting = PutOptions { replace: OverwritePolicy::Overwrite, ..options(&test_store) };
+    check(&test_store, &test_store.put(&file, "a.bin", &overwriting).unwrap());
 }
 
 #[test]
 fn an_answer_that_is_not_the_stores_ends_no_upload() {
     for rule in ["HeadObject:invalid-part:always", "ListParts:expired-token"] {
-        let rig = Rig::new();
-        let file = half_sent(&rig);
-        let error = break_off(&rig, &file, &[rule, "GetObject:no-bucket:always"]);
+        let test_store = TestStore::new();
+        let file = half_sent(&test_store);
+        let error = break_off(&test_store, &file, &[rule, "GetObject:no-bucket:always"]);
         assert!(matches!(error, S3Error::Resumable { .. }), "{rule}: {error}");
 
-        check(&rig, &rig.put(&file, "a.bin", &options(&rig)).unwrap());
+        check(&test_store, &test_store.put(&file, "a.bin", &options(&test_store)).unwrap());
     }
 }
 
 #[test]
 fn a_store_that_lists_no_parts_goes_on_by_the_journal() {
     for fault in ["not-implemented", "invalid-part"] {
-        let rig = Rig::new();
-        let file = half_sent(&rig);
-        let journaled = journaled(&rig);
-        rig.server.faults(&[&format!("ListParts:{fault}:always")]);
+        let test_store = TestStore::new();
+        let file = half_sent(&test_store);
+        let journaled = journaled(&test_store);
+        test_store.server.faults(&[&format!("ListParts:{fault}:always")]);
 
-        let summary = rig.put(&file, "a.bin", &options(&rig)).unwrap();
+        let summary = test_store.put(&file, "a.bin", &options(&test_store)).unwrap();
 
-        check_by_the_journal(&rig, &journaled, &summary);
+        check_by_the_journal(&test_store, &journaled, &summary);
     }
 }
 
 #[test]
 fn a_list_of_parts_that_cannot_be_read_is_soon_done_without() {
-    let rig = Rig::new();
-    let file = half_sent(&rig);
-    let journaled = journaled(&rig);
-    let before = rig.server.count("ListParts");
-    rig.server.faults(&["ListParts:other-root:always"]);
+    let test_store = TestStore::new();
+    let file = half_sent(&test_store);
+    let journaled = journaled(&test_store);
+    let before = test_store.server.count("ListParts");
+    test_store.server.faults(&["ListParts:other-root:always"]);
 
-    let summary = rig.put(&file, "a.bin", &options(&rig)).unwrap();
+    let summary = test_store.put(&file, "a.bin", &options(&test_store)).unwrap();
 
-    check_by_the_journal(&rig, &journaled, &summary);
-    assert_eq!(rig.server.count("ListParts"), before + 3);
+    check_by_the_journal(&test_store, &journaled, &summary);
+    assert_eq!(test_store.server.count("ListParts"), before + 3);
 }
 
 #[test]
 fn a_list_of_parts_that_breaks_off_is_asked_for_until_it_comes() {
-    let rig = Rig::new();
-    let file = half_sent(&rig);
-    rig.server.faults(&["ListParts:truncate:times=4"]);
+    let test_store = TestStore::new();
+    let file = half_sent(&test_store);
+    test_store.server.faults(&["ListParts:truncate:times=4"]);
 
-    check(&rig, &rig.put(&file, "a.bin", &options(&rig)).unwrap());
+    check(&test_store, &test_store.put(&file, "a.bin", &options(&test_store)).unwrap());
 }
 
 #[test]
 fn a_file_in_another_place_goes_on_by_the_journal_where_the_store_tells_nothing() {
     for rules in [&["ListParts:denied:always"][..], &["ListParts:no-checksum:always"]] {
-        let rig = Rig::new();
-        let file = half_sent(&rig);
+        let test_store = TestStore::new();
+        let file = half_sent(&test_store);
         without_a_trace(&file, |file| {
             let bytes = fs::read(file).unwrap();
             fs::remove_file(file).unwrap();
             File::create(file).unwrap().write_all(&bytes).unwrap();
         });
-        let journaled = journaled(&rig);
-        rig.server.faults(rules);
+        let journaled = journaled(&test_store);
+        test_store.server.faults(rules);
 
-        let summary = rig.put(&file, "a.bin", &options(&rig)).unwrap();
+        let summary = test_store.put(&file, "a.bin", &options(&test_store)).unwrap();
 
-        check_by_the_journal(&rig, &journaled, &summary);
+        check_by_the_journal(&test_store, &journaled, &summary);
         // What is read again and found to be there is no less there.
-        let (parts, _) = resumed(&rig).unwrap();
+        let (parts, _) = resumed(&test_store).unwrap();
         assert!(parts as usize >= journaled.len(), "{parts} of {journaled:?}");
     }
 }
@@ -540,64 +544,64 @@ fn a_file_in_another_place_goes_on_by_the_journal_where_the_store_tells_nothing(
 fn a_completion_nobody_heard_of_is_known_by_its_mark_whatever_proves_it() {
     for checksum in [Some(Algorithm::Crc64Nvme), Some(Algorithm::Sha256), None] {
         for replace in [OverwritePolicy::Refuse, OverwritePolicy::Overwrite] {
-            let rig = Rig::impatient();
-            let file = rig.file("a.bin", SIZE);
-            let options = PutOptions { replace, checksum, ..options(&rig) };
+            let test_store = TestStore::impatient();
+            let file = test_store.file("a.bin", SIZE);
+            let options = PutOptions { replace, checksum, ..options(&test_store) };
             let heads = if replace == OverwritePolicy::Refuse { ":after=1" } else { "" };
             let no_head = format!("HeadObject:drop-before{heads}:always");
-            rig.server.faults(&["CompleteMultipartUpload:drop-after:always", &no_head]);
-            let error = rig.put(&file, "a.bin", &options).unwrap_err();
+            test_store.server.faults(&["CompleteMultipartUpload:drop-after:always", &no_head]);
+            let error = test_store.put(&file, "a.bin", &options).unwrap_err();
             assert_eq!(error.kind(), Kind::Uncertain, "{error}");
-            rig.server.clear_faults();
+            test_store.server.clear_faults();
 
-            let summary = rig.put(&file, "a.bin", &options);
+            let summary = test_store.put(&file, "a.bin", &options);
 
             let summary = summary.unwrap_or_else(|error| panic!("{checksum:?}: {error}"));
             assert_eq!((summary.outcome, summary.bytes_sent), (Outcome::Unchanged, 0));
-            assert_eq!(taken(&rig), [1, 2, 3, 4, 5], "{checksum:?}");
-            check_nothing_is_left(&rig);
+            assert_eq!(taken(&test_store), [1, 2, 3, 4, 5], "{checksum:?}");
+            check_nothing_is_left(&test_store);
         }
     }
 }
 
 #[test]
 fn who_wants_to_go_on_does_not_begin_anew() {
-    let rig = Rig::new();
-    let file = rig.file("a.bin", SIZE);
-    let mut options = options(&rig);
+    let test_store = TestStore::new();
+    let file = test_store.file("a.bin", SIZE);
+    let mut options = options(&test_store);
     options.resume.as_mut().unwrap().earlier = ResumePolicy::Required;
 
-    let error = rig.put(&file, "a.bin", &options).unwrap_err();
+    let error = test_store.put(&file, "a.bin", &options).unwrap_err();
 
     assert!(matches!(error, S3Error::Journal(JournalError::Gone(_))), "{error}");
     assert_eq!(error.kind(), Kind::NotFound);
-    assert_eq!(rig.server.log().len(), 0);
-    check_nothing_is_left(&rig);
+    assert_eq!(test_store.server.log().len(), 0);
+    check_nothing_is_left(&test_store);
 }
 
 #[test]
 fn a_signal_ends_the_reading_of_what_was_sent() {
     const PARTS: u64 = 20;
-    let rig = Rig::new();
-    let file = rig.file("a.bin", PARTS * PART);
-    break_off(&rig, &file, &["CompleteMultipartUpload:denied"]);
+    let test_store = TestStore::new();
+    let file = test_store.file("a.bin", PARTS * PART);
+    break_off(&test_store, &file, &["CompleteMultipartUpload:denied"]);
     without_a_trace(&file, |file| {
         let bytes = fs::read(file).unwrap();
         fs::remove_file(file).unwrap();
         File::create(file).unwrap().write_all(&bytes).unwrap();
     });
-    let before = rig.moved();
-    rig.on_event(|rig, event| {
+    let before = test_store.moved();
+    test_store.on_event(|test_store, event| {
         if matches!(event, Event::BytesTransferred(_)) {
-            rig.cancel.cancel(15);
+            test_store.cancel.cancel(15);
         }
     });
 
-    let error = rig.put(&file, "a.bin", &options(&rig)).unwrap_err();
+    let error = test_store.put(&file, "a.bin", &options(&test_store)).unwrap_err();
 
     assert_eq!(error.kind(), Kind::Interrupted, "{error}");
     // Those that were being read end, and no more begin.
-    let read = (rig.moved() - before).cast_unsigned() / PART;
+    let read = (test_store.moved() - before).cast_unsigned() / PART;
     assert!(read < PARTS / 2, "{read} parts");
 }
 
@@ -606,49 +610,54 @@ fn a_signal_keeps_the_upload_and_what_ends_in_a_moment() {
     // The second part takes all of the moment.
     let after_signal =
         AfterSignal { response_timeout: Duration::from_secs(10), ..AfterSignal::default() };
-    let rig = Rig::with(RetryConfig { after_signal, ..time_enough() });
-    rig.server.faults(&["UploadPart:hold:part=1", "UploadPart:stall:part=2:always"]);
-    let file = rig.file("a.bin", SIZE);
-    let cancel = rig.cancel.clone();
+    let test_store = TestStore::with(RetryConfig { after_signal, ..time_enough() });
+    test_store.server.faults(&["UploadPart:hold:part=1", "UploadPart:stall:part=2:always"]);
+    let file = test_store.file("a.bin", SIZE);
+    let cancel = test_store.cancel.clone();
 
-    let result =
-        rig.while_held(1, |_| cancel.cancel(15), |rig| rig.put(&file, "a.bin", &options(rig)));
+    let result = test_store.while_held(
+        1,
+        |_| cancel.cancel(15),
+        |test_store| test_store.put(&file, "a.bin", &options(test_store)),
+    );
 
     let error = result.unwrap_err();
     assert_eq!(error.kind(), Kind::Interrupted, "{error}");
     assert!(matches!(error, S3Error::Resumable { .. }));
-    assert!(taken(&rig).contains(&1));
-    assert_eq!(rig.server.count("AbortMultipartUpload"), 0);
-    let lines = fs::read_to_string(journal(&rig)).unwrap();
+    assert!(taken(&test_store).contains(&1));
+    assert_eq!(test_store.server.count("AbortMultipartUpload"), 0);
+    let lines = fs::read_to_string(journal(&test_store)).unwrap();
     assert!(lines.contains(r#"{"part":{"number":1,"#), "{lines}");
 }
 
 #[test]
 fn what_is_unfinished_is_listed_and_given_up() {
-    let rig = Rig::new();
-    half_sent(&rig);
-    File::create(rig.path("journals/strange.jsonl")).unwrap().write_all(b"{}\n").unwrap();
+    let test_store = TestStore::new();
+    half_sent(&test_store);
+    File::create(test_store.path("journals/strange.jsonl")).unwrap().write_all(b"{}\n").unwrap();
 
-    let unfinished = journals(&rig).unfinished().unwrap();
+    let unfinished = journals(&test_store).unfinished().unwrap();
 
     let [one] = unfinished.as_slice() else { panic!("{unfinished:?}") };
     assert_eq!((one.job.uri.key.as_str(), one.job.size()), ("a.bin", SIZE));
-    assert_eq!(one.job.path, rig.path("a.bin"));
-    rig.run(async |context| discard_upload(context, &journals(&rig), &one.job).await).unwrap();
-    assert_eq!(rig.server.pending_uploads("backups"), 0);
-    assert_eq!(journals(&rig).unfinished().unwrap().len(), 0);
+    assert_eq!(one.job.path, test_store.path("a.bin"));
+    test_store
+        .run(async |context| discard_upload(context, &journals(&test_store), &one.job).await)
+        .unwrap();
+    assert_eq!(test_store.server.pending_uploads("backups"), 0);
+    assert_eq!(journals(&test_store).unfinished().unwrap().len(), 0);
 }
 
 #[test]
 fn an_upload_without_a_place_for_its_journal_is_made_all_the_same() {
-    let rig = Rig::new();
-    let file = rig.file("a.bin", SIZE);
+    let test_store = TestStore::new();
+    let file = test_store.file("a.bin", SIZE);
     // A file where the folder would be.
-    rig.file("journals", 1);
+    test_store.file("journals", 1);
 
-    let summary = rig.put(&file, "a.bin", &options(&rig)).unwrap();
+    let summary = test_store.put(&file, "a.bin", &options(&test_store)).unwrap();
 
     assert_eq!(summary.proof, Proof::Full);
     let told = |event: &Event| matches!(event, Event::JournalUnavailable(_));
-    assert_eq!(rig.events.borrow().iter().filter(|event| told(event)).count(), 1);
+    assert_eq!(test_store.events.borrow().iter().filter(|event| told(event)).count(), 1);
 }

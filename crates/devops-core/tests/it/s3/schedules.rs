@@ -5,8 +5,8 @@ use devops_fakes::s3::FAULTS;
 use proptest::{prelude::*, test_runner::RngSeed};
 
 use crate::s3::{
-    rig::PART,
-    trial::{Held, Run, Scene, Trial, Wrong, with_enough_patience},
+    fault_case::{FaultCase, InjectedError, KeyState, Run, UploadKind, with_enough_patience},
+    test_store::PART,
 };
 
 const OPERATIONS: [&str; 9] = [
@@ -23,14 +23,14 @@ const OPERATIONS: [&str; 9] = [
 
 #[derive(Clone, Debug)]
 struct Schedule {
-    scene: Scene,
+    scene: UploadKind,
     size: u64,
-    before: Held,
+    before: KeyState,
     checksum: Option<Algorithm>,
     runs: Vec<Run>,
 }
 
-fn wrong() -> impl Strategy<Value = Wrong> {
+fn wrong() -> impl Strategy<Value = InjectedError> {
     let part = prop_oneof![3 => Just(None), 1 => (1_u32..=3).prop_map(Some)];
     let times = prop_oneof![3 => (1_usize..=2).prop_map(Some), 1 => Just(None)];
     (
@@ -42,7 +42,7 @@ fn wrong() -> impl Strategy<Value = Wrong> {
     )
         .prop_map(|(operation, fault, part, after, times)| {
             let part = part.filter(|_| operation.starts_with("UploadPart"));
-            Wrong { operation, fault, part, after, times }
+            InjectedError { operation, fault, part, after, times }
         })
 }
 
@@ -54,7 +54,7 @@ fn run() -> impl Strategy<Value = Run> {
 }
 
 fn schedule() -> impl Strategy<Value = Schedule> {
-    use Scene::{Composed, Parts, ShortStream, Single, Stream};
+    use UploadKind::{Composed, Parts, ShortStream, Single, Stream};
     let scene = prop_oneof![
         2 => prop::sample::select(&[0, 1, PART - 1, PART][..]).prop_map(|size| (Single, size)),
         4 => prop::sample::select(&[PART + 1, 2 * PART, 2 * PART + 1][..])
@@ -63,8 +63,9 @@ fn schedule() -> impl Strategy<Value = Schedule> {
         1 => Just((ShortStream, 100)),
         1 => Just((Stream, PART + 1)),
     ];
-    let before =
-        prop::sample::select(&[Held::Nothing, Held::Nothing, Held::Other, Held::UploadItem][..]);
+    let before = prop::sample::select(
+        &[KeyState::Nothing, KeyState::Nothing, KeyState::Other, KeyState::UploadItem][..],
+    );
     let checksum = prop_oneof![
         3 => Just(Some(Algorithm::Crc64Nvme)),
         1 => Just(Some(Algorithm::Crc32c)),
@@ -78,14 +79,15 @@ fn schedule() -> impl Strategy<Value = Schedule> {
 
 impl Schedule {
     fn judge(&self) -> Result<(), String> {
-        let wrongs: Vec<Wrong> = self.runs.iter().flat_map(|run| run.wrongs.clone()).collect();
+        let wrongs: Vec<InjectedError> =
+            self.runs.iter().flat_map(|run| run.wrongs.clone()).collect();
         with_enough_patience(&wrongs, |retry_config| {
-            let mut trial = Trial::new(self.scene, self.size, retry_config).hold(self.before);
+            let mut trial = FaultCase::new(self.scene, self.size, retry_config).hold(self.before);
             (self.judge_in(&mut trial), trial.has_missed())
         })
     }
 
-    fn judge_in(&self, trial: &mut Trial) -> Result<(), String> {
+    fn judge_in(&self, trial: &mut FaultCase) -> Result<(), String> {
         let runs = self.runs.iter().map(|run| Run { checksum: self.checksum, ..run.clone() });
         let runs: Vec<Run> = runs.collect();
         for (n, run) in (1..).zip(&runs) {

@@ -28,7 +28,7 @@ use time::macros::datetime;
 
 use crate::s3::{
     put::in_small_parts,
-    rig::{PART, Rig, bytes, uri},
+    test_store::{PART, TestStore, bytes, uri},
 };
 
 const LONG: Duration = Duration::from_secs(30);
@@ -62,43 +62,46 @@ fn elsewhere(key: &str) -> S3Uri {
     S3Uri::new("no-such-bucket", key).unwrap()
 }
 
-fn is_stored(rig: &Rig, key: &str, size: u64) -> bool {
-    rig.server.object("backups", key).is_some_and(|object| object.bytes() == bytes(size))
+fn is_stored(test_store: &TestStore, key: &str, size: u64) -> bool {
+    test_store.server.object("backups", key).is_some_and(|object| object.bytes() == bytes(size))
 }
 
 #[test]
 fn an_upload_of_one_part_has_a_checksum_of_checksums_too() {
-    let rig = Rig::new();
+    let test_store = TestStore::new();
     let (reader, _) = Counted::new(PART);
     let options = PutOptions { checksum: Some(Algorithm::Sha256), ..in_small_parts() };
 
-    let stored = rig
+    let stored = test_store
         .run(async |context| {
             put_stream(context, UploadStream::new(reader), &[uri("a")], &options).await
         })
         .unwrap();
 
     assert_eq!(stored[0].as_ref().unwrap().proof, Proof::Parts);
-    assert_eq!((rig.server.object("backups", "a").unwrap().parts, rig.n_retries()), (1, 0));
+    assert_eq!(
+        (test_store.server.object("backups", "a").unwrap().parts, test_store.n_retries()),
+        (1, 0)
+    );
 }
 
 #[test]
 fn each_piece_is_read_once_and_sent_everywhere() {
     for size in [100, 3 * PART + 7] {
-        let rig = Rig::new();
+        let test_store = TestStore::new();
         let (reader, read) = Counted::new(size);
         let places = [uri("a"), uri("b"), uri("c")];
 
-        let stored = rig
+        let stored = test_store
             .run(async |context| {
                 put_stream(context, UploadStream::new(reader), &places, &in_small_parts()).await
             })
             .unwrap();
 
         assert!(stored.iter().flatten().all(|summary| summary.proof == Proof::Full));
-        assert!(["a", "b", "c"].iter().all(|key| is_stored(&rig, key, size)), "{stored:?}");
+        assert!(["a", "b", "c"].iter().all(|key| is_stored(&test_store, key, size)), "{stored:?}");
         assert_eq!(read.load(Ordering::Relaxed), size);
-        assert_eq!(rig.moved().cast_unsigned(), 3 * size);
+        assert_eq!(test_store.moved().cast_unsigned(), 3 * size);
     }
 }
 
@@ -106,11 +109,11 @@ fn each_piece_is_read_once_and_sent_everywhere() {
 fn a_place_that_fails_does_not_keep_the_others_from_their_object() {
     // Where an upload cannot even begin, and where it breaks off.
     for size in [100, 4 * PART] {
-        let rig = Rig::new();
+        let test_store = TestStore::new();
         let (reader, _) = Counted::new(size);
         let places = [elsewhere("a"), uri("b")];
 
-        let stored = rig
+        let stored = test_store
             .run(async |context| {
                 put_stream(context, UploadStream::new(reader), &places, &in_small_parts()).await
             })
@@ -118,13 +121,13 @@ fn a_place_that_fails_does_not_keep_the_others_from_their_object() {
 
         assert_eq!(stored[0].as_ref().unwrap_err().kind(), Kind::NotFound);
         assert_eq!(stored[1].as_ref().unwrap().outcome, Outcome::Stored);
-        assert!(is_stored(&rig, "b", size));
+        assert!(is_stored(&test_store, "b", size));
     }
-    let rig = Rig::new();
-    rig.server.faults(&["UploadPart:denied:part=2"]);
+    let test_store = TestStore::new();
+    test_store.server.faults(&["UploadPart:denied:part=2"]);
     let (reader, _) = Counted::new(4 * PART);
 
-    let stored = rig
+    let stored = test_store
         .run(async |context| {
             put_stream(context, UploadStream::new(reader), &[uri("a"), uri("b")], &in_small_parts())
                 .await
@@ -133,18 +136,18 @@ fn a_place_that_fails_does_not_keep_the_others_from_their_object() {
 
     let failed: Vec<_> = stored.iter().filter_map(|result| result.as_ref().err()).collect();
     assert_eq!(failed.iter().map(|error| error.kind()).collect::<Vec<_>>(), [Kind::Permission]);
-    assert_eq!(rig.server.keys("backups").len(), 1);
-    assert!(is_stored(&rig, "a", 4 * PART) || is_stored(&rig, "b", 4 * PART));
-    assert_eq!(rig.server.pending_uploads("backups"), 0);
+    assert_eq!(test_store.server.keys("backups").len(), 1);
+    assert!(is_stored(&test_store, "a", 4 * PART) || is_stored(&test_store, "b", 4 * PART));
+    assert_eq!(test_store.server.pending_uploads("backups"), 0);
 }
 
 #[test]
 fn a_stream_that_no_place_takes_is_not_read_to_its_end() {
-    let rig = Rig::new();
-    rig.server.faults(&["UploadPart:denied:always"]);
+    let test_store = TestStore::new();
+    test_store.server.faults(&["UploadPart:denied:always"]);
     let (reader, read) = Counted::new(40 * PART);
 
-    let stored = rig
+    let stored = test_store
         .run(async |context| {
             put_stream(context, UploadStream::new(reader), &[uri("a"), uri("b")], &in_small_parts())
                 .await
@@ -153,25 +156,25 @@ fn a_stream_that_no_place_takes_is_not_read_to_its_end() {
 
     assert!(stored.iter().all(|result| result.as_ref().unwrap_err().kind() == Kind::Permission));
     assert!(read.load(Ordering::Relaxed) < 40 * PART);
-    assert_eq!(rig.server.pending_uploads("backups"), 0);
+    assert_eq!(test_store.server.pending_uploads("backups"), 0);
 }
 
 #[test]
 fn a_stream_that_breaks_off_is_stored_nowhere() {
     for size in [100, 3 * PART + 7] {
-        let rig = Rig::new();
+        let test_store = TestStore::new();
         let (reader, _) = Counted::new(size);
         let stream = UploadStream::new(Counted { fails: true, ..reader }).named("read", "tape");
 
-        let error = rig
+        let error = test_store
             .run(async |context| {
                 put_stream(context, stream, &[uri("a"), uri("b")], &in_small_parts()).await
             })
             .unwrap_err();
 
         assert_eq!(error.to_string(), "failed to read `tape`");
-        assert_eq!(rig.server.keys("backups"), [""; 0]);
-        assert_eq!(rig.server.pending_uploads("backups"), 0);
+        assert_eq!(test_store.server.keys("backups"), [""; 0]);
+        assert_eq!(test_store.server.pending_uploads("backups"), 0);
     }
 }
 
@@ -183,12 +186,12 @@ fn a_store_that_knows_less_still_takes_a_stream() {
         "CompleteMultipartUpload:refuse-conditions:always",
     ];
     for rule in rules {
-        let rig = Rig::new();
-        rig.server.faults(&[rule]);
+        let test_store = TestStore::new();
+        test_store.server.faults(&[rule]);
         let (reader, read) = Counted::new(3 * PART + 7);
         let places = [uri("a"), uri("b")];
 
-        let stored = rig
+        let stored = test_store
             .run(async |context| {
                 put_stream(context, UploadStream::new(reader), &places, &in_small_parts()).await
             })
@@ -197,59 +200,68 @@ fn a_store_that_knows_less_still_takes_a_stream() {
         let proofs: Vec<_> = stored.iter().map(|stored| stored.as_ref().unwrap().proof).collect();
         let least = if rule.contains("checksums") { Proof::Etag } else { Proof::Full };
         assert!(proofs.iter().all(|proof| *proof >= least), "{rule}: {proofs:?}");
-        assert!(is_stored(&rig, "a", 3 * PART + 7) && is_stored(&rig, "b", 3 * PART + 7), "{rule}");
+        assert!(
+            is_stored(&test_store, "a", 3 * PART + 7) && is_stored(&test_store, "b", 3 * PART + 7),
+            "{rule}"
+        );
         assert_eq!(read.load(Ordering::Relaxed), 3 * PART + 7);
         let told = |event: &Event| matches!(event, Event::FeatureUnsupported(_));
-        assert_eq!(rig.events.borrow().iter().filter(|event| told(event)).count(), 1, "{rule}");
-        assert_eq!(rig.server.pending_uploads("backups"), 0, "{rule}");
+        assert_eq!(
+            test_store.events.borrow().iter().filter(|event| told(event)).count(),
+            1,
+            "{rule}"
+        );
+        assert_eq!(test_store.server.pending_uploads("backups"), 0, "{rule}");
     }
     // Without the condition a look has to do.
-    let rig = Rig::new();
-    rig.server.faults(&["CompleteMultipartUpload:refuse-conditions:always"]);
-    rig.on_event(|rig, event| {
+    let test_store = TestStore::new();
+    test_store.server.faults(&["CompleteMultipartUpload:refuse-conditions:always"]);
+    test_store.on_event(|test_store, event| {
         if matches!(event, Event::Part { number: 4, .. }) {
-            rig.server.put("backups", "a", b"of another");
+            test_store.server.put("backups", "a", b"of another");
         }
     });
     let (reader, _) = Counted::new(3 * PART + 7);
 
-    let stored = rig
+    let stored = test_store
         .run(async |context| {
             put_stream(context, UploadStream::new(reader), &[uri("a")], &in_small_parts()).await
         })
         .unwrap();
 
     assert_eq!(stored[0].as_ref().unwrap_err().kind(), Kind::Exists);
-    assert_eq!(rig.server.object("backups", "a").unwrap().bytes(), b"of another");
-    assert_eq!(rig.server.pending_uploads("backups"), 0);
+    assert_eq!(test_store.server.object("backups", "a").unwrap().bytes(), b"of another");
+    assert_eq!(test_store.server.pending_uploads("backups"), 0);
 }
 
 #[test]
 fn a_short_stream_that_came_although_nobody_heard_of_it_is_no_stranger() {
     for refusal in ["refuse-conditions", "refuse-checksums", "not-implemented"] {
-        let rig = Rig::new();
-        rig.server.faults(&["PutObject:drop-after", &format!("PutObject:{refusal}:after=1")]);
+        let test_store = TestStore::new();
+        test_store
+            .server
+            .faults(&["PutObject:drop-after", &format!("PutObject:{refusal}:after=1")]);
         let stream = UploadStream::new(Cursor::new(bytes(100)));
         let options = PutOptions::default();
 
-        let stored: Stored = rig
+        let stored: Stored = test_store
             .run(async |context| put_stream(context, stream, &[uri("a.bin")], &options).await)
             .unwrap();
 
         assert_eq!(stored[0].as_ref().unwrap().outcome, Outcome::Stored, "{refusal}");
-        assert!(is_stored(&rig, "a.bin", 100), "{refusal}");
+        assert!(is_stored(&test_store, "a.bin", 100), "{refusal}");
     }
 }
 
 #[test]
 fn a_long_stream_that_came_although_nobody_heard_of_it_is_no_stranger() {
     for refusal in ["refuse-conditions", "refuse-checksums", "conflict"] {
-        let rig = Rig::new();
+        let test_store = TestStore::new();
         let refusal = format!("CompleteMultipartUpload:{refusal}:after=1");
-        rig.server.faults(&["CompleteMultipartUpload:drop-after", &refusal]);
+        test_store.server.faults(&["CompleteMultipartUpload:drop-after", &refusal]);
         let (reader, _) = Counted::new(3 * PART + 7);
 
-        let stored: Stored = rig
+        let stored: Stored = test_store
             .run(async |context| {
                 put_stream(context, UploadStream::new(reader), &[uri("a.bin")], &in_small_parts())
                     .await
@@ -257,42 +269,42 @@ fn a_long_stream_that_came_although_nobody_heard_of_it_is_no_stranger() {
             .unwrap();
 
         assert_eq!(stored[0].as_ref().unwrap().outcome, Outcome::Stored, "{refusal}");
-        assert!(is_stored(&rig, "a.bin", 3 * PART + 7), "{refusal}");
+        assert!(is_stored(&test_store, "a.bin", 3 * PART + 7), "{refusal}");
     }
 }
 
 #[test]
 fn a_signal_while_one_looks_for_ones_own_object_is_told_instead_of_the_refusal() {
-    let rig = Rig::new();
-    rig.server.faults(&["CompleteMultipartUpload:drop-after", "HeadObject:stall:always"]);
-    rig.server.faults(&["CompleteMultipartUpload:refuse-checksums:after=1"]);
+    let test_store = TestStore::new();
+    test_store.server.faults(&["CompleteMultipartUpload:drop-after", "HeadObject:stall:always"]);
+    test_store.server.faults(&["CompleteMultipartUpload:refuse-checksums:after=1"]);
     let options = PutOptions { replace: OverwritePolicy::Overwrite, ..in_small_parts() };
     let (reader, _) = Counted::new(3 * PART + 7);
 
     let stored: Result<Stored, _> = thread::scope(|scope| {
-        let (server, cancel) = (&rig.server, rig.cancel.clone());
+        let (server, cancel) = (&test_store.server, test_store.cancel.clone());
         scope.spawn(move || {
             let looked = |log: &[Entry]| log.iter().any(|entry| entry.operation == "HeadObject");
             server.wait_for(looked, LONG);
             cancel.cancel(2);
         });
-        rig.run(async |context| {
+        test_store.run(async |context| {
             put_stream(context, UploadStream::new(reader), &[uri("a.bin")], &options).await
         })
     });
 
-    assert_eq!(rig.server.count("CompleteMultipartUpload"), 2);
+    assert_eq!(test_store.server.count("CompleteMultipartUpload"), 2);
     let stored = stored.and_then(|mut stored| stored.remove(0));
     assert_eq!(stored.unwrap_err().kind(), Kind::Interrupted);
 }
 
-fn journals(rig: &Rig) -> Journals {
-    Journals::new(rig.path("journals"))
+fn journals(test_store: &TestStore) -> Journals {
+    Journals::new(test_store.path("journals"))
 }
 
-fn options(rig: &Rig) -> PutOptions {
+fn options(test_store: &TestStore) -> PutOptions {
     let resume = Resume {
-        journals: journals(rig),
+        journals: journals(test_store),
         earlier: ResumePolicy::IfPresent,
         // Long after any file was written, so that its times tell.
         now: datetime!(2100-01-01 0:00 UTC),
@@ -301,20 +313,20 @@ fn options(rig: &Rig) -> PutOptions {
 }
 
 fn put_from(
-    rig: &Rig,
+    test_store: &TestStore,
     origin: StreamInput,
     spool: Option<&Path>,
     (places, options): (&[S3Uri], &PutOptions),
 ) -> Result<Stored, StreamError> {
-    rig.run(async |context| {
+    test_store.run(async |context| {
         let to = StreamPut { context, options, base: &Base::None, spool, expect_size: None };
         offsite::put_stream(&to, origin, places).await
     })
 }
 
 /// A folder for spools.
-fn folder(rig: &Rig) -> PathBuf {
-    let folder = rig.path("spools");
+fn folder(test_store: &TestStore) -> PathBuf {
+    let folder = test_store.path("spools");
     fs::create_dir_all(&folder).unwrap();
     folder
 }
@@ -324,10 +336,10 @@ fn names(folder: &Path) -> Vec<String> {
     fs::read_dir(folder).unwrap().map(name).collect()
 }
 
-fn spooled(rig: &Rig, content: Vec<u8>) -> Result<ObjectSummary, S3Error> {
+fn spooled(test_store: &TestStore, content: Vec<u8>) -> Result<ObjectSummary, S3Error> {
     let origin = StreamInput::Input(Box::new(Cursor::new(content)));
-    let options = options(rig);
-    match put_from(rig, origin, Some(&folder(rig)), (&[uri("s")], &options)) {
+    let options = options(test_store);
+    match put_from(test_store, origin, Some(&folder(test_store)), (&[uri("s")], &options)) {
         Ok(mut stored) => stored.remove(0),
         Err(StreamError::S3(error)) => Err(error),
         Err(StreamError::Command(error)) => panic!("{error}"),
@@ -337,41 +349,41 @@ fn spooled(rig: &Rig, content: Vec<u8>) -> Result<ObjectSummary, S3Error> {
 #[test]
 fn a_spool_is_private_and_goes_when_the_object_is_there() {
     for size in [0, 100, PART, 2 * PART + 1] {
-        let rig = Rig::new();
-        rig.on_event(|rig, event| {
+        let test_store = TestStore::new();
+        test_store.on_event(|test_store, event| {
             if let Event::Started { path, .. } = event {
                 let mode = path.as_ref().unwrap().metadata().unwrap().permissions();
                 assert_eq!(mode.mode() & 0o777, 0o600);
-                assert_eq!(names(&rig.path("spools")).len(), 1);
+                assert_eq!(names(&test_store.path("spools")).len(), 1);
             }
         });
 
-        let summary = spooled(&rig, bytes(size)).unwrap();
+        let summary = spooled(&test_store, bytes(size)).unwrap();
 
         assert_eq!((summary.proof, summary.size), (Proof::Full, size));
-        assert!(is_stored(&rig, "s", size));
-        assert_eq!(names(&folder(&rig)), [""; 0]);
-        assert_eq!(journals(&rig).unfinished().unwrap().len(), 0);
+        assert!(is_stored(&test_store, "s", size));
+        assert_eq!(names(&folder(&test_store)), [""; 0]);
+        assert_eq!(journals(&test_store).unfinished().unwrap().len(), 0);
     }
 }
 
 /// Goes on with the only unfinished upload, as `resume` does.
-fn resume(rig: &Rig) -> Result<ObjectSummary, S3Error> {
-    let unfinished = journals(rig).unfinished().unwrap().remove(0);
-    let mut resume = options(rig).resume;
+fn resume(test_store: &TestStore) -> Result<ObjectSummary, S3Error> {
+    let unfinished = journals(test_store).unfinished().unwrap().remove(0);
+    let mut resume = options(test_store).resume;
     resume.as_mut().unwrap().earlier = ResumePolicy::Required;
     let job = unfinished.job;
     let options = PutOptions { resume, ..job.options.clone() };
     let source = UploadItem::new(job.path.clone(), job.uri.clone(), job.size());
-    rig.run(async |context| {
+    test_store.run(async |context| {
         let put = offsite::put(context, &source, &options, &Base::None).await;
-        remove_unused_spool(Some(&journals(rig)), &job.path).await;
+        remove_unused_spool(Some(&journals(test_store)), &job.path).await;
         put
     })
 }
 
-fn n_taken(rig: &Rig) -> usize {
-    let log = rig.server.log();
+fn n_taken(test_store: &TestStore) -> usize {
+    let log = test_store.server.log();
     log.iter().filter(|e| e.operation == "UploadPart" && e.status == Some(200)).count()
 }
 
@@ -384,85 +396,94 @@ fn a_spooled_stream_that_breaks_off_goes_on_without_its_producer() {
         (4 * PART, "CompleteMultipartUpload:denied"),
         (100, "PutObject:denied"),
     ] {
-        let rig = Rig::new();
-        rig.server.faults(&[rule]);
+        let test_store = TestStore::new();
+        test_store.server.faults(&[rule]);
 
-        let error = spooled(&rig, bytes(size)).unwrap_err();
-        assert!(rig.server.wait_until_idle(LONG));
+        let error = spooled(&test_store, bytes(size)).unwrap_err();
+        assert!(test_store.server.wait_until_idle(LONG));
         assert!(matches!(error, S3Error::Resumable { .. }), "{rule}: {error}");
-        assert_eq!(names(&folder(&rig)).len(), 1);
-        let summary = resume(&rig).unwrap();
+        assert_eq!(names(&folder(&test_store)).len(), 1);
+        let summary = resume(&test_store).unwrap();
 
         assert_eq!((summary.outcome, summary.proof), (Outcome::Stored, Proof::Full), "{rule}");
-        assert!(is_stored(&rig, "s", size), "{rule}");
-        assert_eq!(n_taken(&rig), if size > PART { 4 } else { 0 }, "{rule}");
-        assert_eq!(names(&folder(&rig)), [""; 0], "{rule}");
-        assert_eq!(journals(&rig).unfinished().unwrap().len(), 0);
+        assert!(is_stored(&test_store, "s", size), "{rule}");
+        assert_eq!(n_taken(&test_store), if size > PART { 4 } else { 0 }, "{rule}");
+        assert_eq!(names(&folder(&test_store)), [""; 0], "{rule}");
+        assert_eq!(journals(&test_store).unfinished().unwrap().len(), 0);
     }
 }
 
 #[test]
 fn the_same_stream_again_sends_no_finished_part_again_and_another_begins_anew() {
-    let rig = Rig::new();
+    let test_store = TestStore::new();
     let break_off = |rule: &str| {
-        rig.server.faults(&[rule]);
-        spooled(&rig, bytes(4 * PART)).unwrap_err();
-        rig.server.clear_faults();
-        assert!(rig.server.wait_until_idle(LONG));
+        test_store.server.faults(&[rule]);
+        spooled(&test_store, bytes(4 * PART)).unwrap_err();
+        test_store.server.clear_faults();
+        assert!(test_store.server.wait_until_idle(LONG));
     };
     break_off("CompleteMultipartUpload:denied");
-    spooled(&rig, bytes(4 * PART)).unwrap();
-    assert_eq!(n_taken(&rig), 4);
-    assert_eq!(names(&folder(&rig)), [""; 0]);
+    spooled(&test_store, bytes(4 * PART)).unwrap();
+    assert_eq!(n_taken(&test_store), 4);
+    assert_eq!(names(&folder(&test_store)), [""; 0]);
 
     // Of another length, and of the same.
     for content in [bytes(3 * PART), vec![7; 20 << 20]] {
-        let rig = Rig::new();
-        rig.server.faults(&["CompleteMultipartUpload:denied"]);
-        spooled(&rig, bytes(4 * PART)).unwrap_err();
+        let test_store = TestStore::new();
+        test_store.server.faults(&["CompleteMultipartUpload:denied"]);
+        spooled(&test_store, bytes(4 * PART)).unwrap_err();
 
-        spooled(&rig, content.clone()).unwrap();
+        spooled(&test_store, content.clone()).unwrap();
 
-        assert!(rig.server.object("backups", "s").unwrap().bytes() == content);
+        assert!(test_store.server.object("backups", "s").unwrap().bytes() == content);
         assert!(
-            rig.events.borrow().iter().any(|event| matches!(event, Event::AbandonedUpload { .. }))
+            test_store
+                .events
+                .borrow()
+                .iter()
+                .any(|event| matches!(event, Event::AbandonedUpload { .. }))
         );
-        assert_eq!(rig.server.pending_uploads("backups"), 0);
-        assert_eq!(names(&folder(&rig)), [""; 0]);
+        assert_eq!(test_store.server.pending_uploads("backups"), 0);
+        assert_eq!(names(&folder(&test_store)), [""; 0]);
     }
 }
 
 #[test]
 fn a_spooled_stream_that_is_given_up_leaves_nothing() {
     for rule in ["UploadPart:denied:part=3", "CreateMultipartUpload:denied"] {
-        let rig = Rig::new();
-        rig.server.faults(&[rule]);
-        spooled(&rig, bytes(4 * PART)).unwrap_err();
-        let unfinished = journals(&rig).unfinished().unwrap().remove(0);
+        let test_store = TestStore::new();
+        test_store.server.faults(&[rule]);
+        spooled(&test_store, bytes(4 * PART)).unwrap_err();
+        let unfinished = journals(&test_store).unfinished().unwrap().remove(0);
 
-        rig.run(async |context| discard_upload(context, &journals(&rig), &unfinished.job).await)
+        test_store
+            .run(async |context| {
+                discard_upload(context, &journals(&test_store), &unfinished.job).await
+            })
             .unwrap();
 
-        assert_eq!(rig.server.pending_uploads("backups"), 0);
-        assert_eq!(names(&folder(&rig)), [""; 0]);
-        assert_eq!(journals(&rig).unfinished().unwrap().len(), 0);
+        assert_eq!(test_store.server.pending_uploads("backups"), 0);
+        assert_eq!(names(&folder(&test_store)), [""; 0]);
+        assert_eq!(journals(&test_store).unfinished().unwrap().len(), 0);
     }
 }
 
 #[test]
 fn a_spool_stays_for_the_place_that_failed() {
-    let rig = Rig::new();
-    rig.server.faults(&["CompleteMultipartUpload:denied"]);
+    let test_store = TestStore::new();
+    test_store.server.faults(&["CompleteMultipartUpload:denied"]);
     let origin = StreamInput::Input(Box::new(Cursor::new(bytes(2 * PART))));
     let places = [uri("a"), uri("b")];
 
-    let stored = put_from(&rig, origin, Some(&folder(&rig)), (&places, &options(&rig))).unwrap();
+    let stored =
+        put_from(&test_store, origin, Some(&folder(&test_store)), (&places, &options(&test_store)))
+            .unwrap();
 
     assert_eq!(stored.iter().filter(|result| result.is_ok()).count(), 1);
-    assert_eq!(names(&folder(&rig)).len(), 1);
-    resume(&rig).unwrap();
-    assert!(is_stored(&rig, "a", 2 * PART) && is_stored(&rig, "b", 2 * PART));
-    assert_eq!(names(&folder(&rig)), [""; 0]);
+    assert_eq!(names(&folder(&test_store)).len(), 1);
+    resume(&test_store).unwrap();
+    assert!(is_stored(&test_store, "a", 2 * PART) && is_stored(&test_store, "b", 2 * PART));
+    assert_eq!(names(&folder(&test_store)), [""; 0]);
 }
 
 fn sh(script: &str) -> StreamInput {
@@ -477,17 +498,18 @@ fn a_command_that_fails_stores_nothing_with_a_spool_and_without() {
         "head -c 12000000 /dev/zero; kill -9 $$",
     ] {
         for is_spooled in [false, true] {
-            let rig = Rig::new();
-            let folder = folder(&rig);
+            let test_store = TestStore::new();
+            let folder = folder(&test_store);
             let spool = is_spooled.then_some(folder.as_path());
 
             let error =
-                put_from(&rig, sh(script), spool, (&[uri("s")], &options(&rig))).unwrap_err();
+                put_from(&test_store, sh(script), spool, (&[uri("s")], &options(&test_store)))
+                    .unwrap_err();
 
             assert_eq!(error.kind(), Kind::Failed);
             assert_eq!(error.to_string(), "failed to read the output of `sh`");
-            assert_eq!(rig.server.keys("backups"), [""; 0]);
-            assert_eq!(rig.server.pending_uploads("backups"), 0);
+            assert_eq!(test_store.server.keys("backups"), [""; 0]);
+            assert_eq!(test_store.server.pending_uploads("backups"), 0);
             assert_eq!(names(&folder), [""; 0]);
         }
     }
@@ -495,61 +517,64 @@ fn a_command_that_fails_stores_nothing_with_a_spool_and_without() {
 
 #[test]
 fn a_command_is_not_started_for_a_key_that_is_taken_or_a_bucket_that_is_missing() {
-    let rig = Rig::new();
-    rig.server.put("backups", "s", b"there");
-    let trace = rig.path("trace");
+    let test_store = TestStore::new();
+    test_store.server.put("backups", "s", b"there");
+    let trace = test_store.path("trace");
     let script = format!("echo x; : >{}", trace.display());
-    let put = |options: &PutOptions| put_from(&rig, sh(&script), None, (&[uri("s")], options));
+    let put =
+        |options: &PutOptions| put_from(&test_store, sh(&script), None, (&[uri("s")], options));
 
     let refused = put(&in_small_parts()).unwrap();
     assert_eq!(refused[0].as_ref().unwrap_err().kind(), Kind::Exists);
     let nowhere = [S3Uri::new("nowhere", "s").unwrap()];
-    let lost = put_from(&rig, sh(&script), None, (&nowhere, &in_small_parts())).unwrap();
+    let lost = put_from(&test_store, sh(&script), None, (&nowhere, &in_small_parts())).unwrap();
     assert_eq!(lost[0].as_ref().unwrap_err().kind(), Kind::NotFound);
     assert!(!trace.exists());
     let overwriting = PutOptions { replace: OverwritePolicy::Overwrite, ..in_small_parts() };
     put(&overwriting).unwrap().remove(0).unwrap();
 
     assert!(trace.exists());
-    assert_eq!(rig.server.object("backups", "s").unwrap().bytes(), b"x\n");
+    assert_eq!(test_store.server.object("backups", "s").unwrap().bytes(), b"x\n");
 }
 
 #[test]
 fn a_spool_needs_a_folder_and_removes_what_a_killed_run_left() {
-    let rig = Rig::new();
+    let test_store = TestStore::new();
     let origin = || StreamInput::Input(Box::new(Cursor::new(bytes(10))));
-    let missing = rig.path("missing");
+    let missing = test_store.path("missing");
 
     let error =
-        put_from(&rig, origin(), Some(&missing), (&[uri("s")], &options(&rig))).unwrap_err();
+        put_from(&test_store, origin(), Some(&missing), (&[uri("s")], &options(&test_store)))
+            .unwrap_err();
     assert_eq!(error.kind(), Kind::NotFound);
 
-    let folder = folder(&rig);
+    let folder = folder(&test_store);
     fs::File::create(folder.join(".s3push-0123456789ab.spool.Xy12zz.partial")).unwrap();
     fs::set_permissions(&folder, Permissions::from_mode(0o700)).unwrap();
-    spooled(&rig, bytes(10)).unwrap();
+    spooled(&test_store, bytes(10)).unwrap();
     assert_eq!(names(&folder), [""; 0]);
 }
 
 #[test]
 fn a_signal_ends_a_stream_that_is_written_down_and_one_that_is_sent() {
     for is_spooled in [true, false] {
-        let rig = Rig::unhurried();
-        let folder = folder(&rig);
+        let test_store = TestStore::unhurried();
+        let folder = folder(&test_store);
         let spool = is_spooled.then_some(folder.as_path());
-        rig.on_event(|rig, event| {
+        test_store.on_event(|test_store, event| {
             if matches!(event, Event::Spooled(_) | Event::Part { .. }) {
-                rig.cancel.cancel(15);
+                test_store.cancel.cancel(15);
             }
         });
         let origin = sh("head -c 12000000 /dev/zero; exec sleep 600");
 
-        let error = put_from(&rig, origin, spool, (&[uri("s")], &options(&rig))).unwrap_err();
+        let error =
+            put_from(&test_store, origin, spool, (&[uri("s")], &options(&test_store))).unwrap_err();
 
         assert_eq!(error.to_string(), "interrupted by SIGTERM");
         assert_eq!(error.kind(), Kind::Interrupted);
-        assert_eq!(rig.server.keys("backups"), [""; 0]);
-        assert_eq!(rig.server.pending_uploads("backups"), 0);
+        assert_eq!(test_store.server.keys("backups"), [""; 0]);
+        assert_eq!(test_store.server.pending_uploads("backups"), 0);
         assert_eq!(names(&folder), [""; 0]);
     }
 }

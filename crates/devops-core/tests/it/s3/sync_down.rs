@@ -22,25 +22,25 @@ use devops_core::{
 
 use rustix::fs::{CWD, Mode, mkfifoat};
 
-use crate::s3::rig::{Rig, uri};
+use crate::s3::test_store::{TestStore, uri};
 
-fn with(files: &[(&str, &str)], objects: &[(&str, &str)]) -> (Rig, PathBuf) {
-    let rig = Rig::new();
-    let folder = rig.path("folder");
+fn with(files: &[(&str, &str)], objects: &[(&str, &str)]) -> (TestStore, PathBuf) {
+    let test_store = TestStore::new();
+    let folder = test_store.path("folder");
     for (name, content) in files {
         let path = folder.join(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         File::create(path).unwrap().write_all(content.as_bytes()).unwrap();
     }
     for (key, content) in objects {
-        rig.server.put("backups", key, content.as_bytes());
+        test_store.server.put("backups", key, content.as_bytes());
     }
-    (rig, folder)
+    (test_store, folder)
 }
 
 /// Makes the folder what the prefix is; returns what was deleted, and what stays though it was to go.
 fn sync(
-    rig: &Rig,
+    test_store: &TestStore,
     folder: &Path,
     max: Option<u64>,
 ) -> Result<(Vec<String>, Vec<String>), SyncError> {
@@ -50,7 +50,7 @@ fn sync(
     let options =
         GetOptions { replace, mode: None, group: None, preserve: false, part_size: PartSize::Auto };
     let (mut deleted, mut kept) = (Vec::new(), Vec::new());
-    rig.run(async |context| {
+    test_store.run(async |context| {
         let plan = plan_sync_down(context, pair, Some(Deletion { max })).await?;
         let opened = OpenFolder::create(folder).unwrap();
         let work = async |target| get_download_item(context, &opened, target, options).await;
@@ -74,15 +74,15 @@ fn read(folder: &Path, name: &str) -> String {
 
 #[test]
 fn a_folder_becomes_what_the_prefix_is() {
-    let (rig, folder) = with(
+    let (test_store, folder) = with(
         &[("a", "old"), ("b", "same"), ("d/gone", "x"), (".part.s3get-part", "ours")],
         &[("p/a", "new"), ("p/b", "same"), ("p/d/e", "missing"), ("q", "other")],
     );
-    let outside = rig.file("outside", 1);
+    let outside = test_store.file("outside", 1);
     symlink(&outside, folder.join("link")).unwrap();
 
-    let (deleted, kept) = sync(&rig, &folder, None).unwrap();
-    let again = sync(&rig, &folder, None).unwrap();
+    let (deleted, kept) = sync(&test_store, &folder, None).unwrap();
+    let again = sync(&test_store, &folder, None).unwrap();
 
     assert_eq!((deleted, kept), (vec!["d/gone".to_owned()], vec![]));
     assert_eq!(["a", "b", "d/e"].map(|name| read(&folder, name)), ["new", "same", "missing"]);
@@ -93,7 +93,7 @@ fn a_folder_becomes_what_the_prefix_is() {
 
 #[test]
 fn what_is_no_file_stays_and_is_named() {
-    let (rig, folder) = with(
+    let (test_store, folder) = with(
         &[("a", "1"), ("gone", "x"), ("full/b", "2")],
         &[("p/a", "1"), ("p/full/b", "2"), ("p/marked/", ""), ("p/taken", "3")],
     );
@@ -108,8 +108,9 @@ fn what_is_no_file_stays_and_is_named() {
     File::create(folder.join(OsStr::from_bytes(b"\xff"))).unwrap();
     let (prefix, filter) = (uri("p/"), Filter::default());
     let pair = SyncScope { folder: &folder, prefix: &prefix, filter: &filter };
-    let plan =
-        |deletion| rig.run(async |context| plan_sync_down(context, pair, deletion).await).unwrap();
+    let plan = |deletion| {
+        test_store.run(async |context| plan_sync_down(context, pair, deletion).await).unwrap()
+    };
 
     let (kept, deleted) = (plan(None), plan(Some(Deletion { max: None })));
 
@@ -133,9 +134,9 @@ fn what_looks_like_a_mistake_deletes_nothing() {
     ] {
         let files: &[_] =
             if objects.len() == 2 { &[("b", "2"), ("gone", "x")] } else { &[("gone", "x")] };
-        let (rig, folder) = with(files, objects);
+        let (test_store, folder) = with(files, objects);
 
-        let error = sync(&rig, &folder, max).unwrap_err();
+        let error = sync(&test_store, &folder, max).unwrap_err();
 
         assert!(refusal(&error), "{error}");
         assert_eq!(fs::read_dir(&folder).unwrap().count(), files.len());
@@ -144,10 +145,10 @@ fn what_looks_like_a_mistake_deletes_nothing() {
 
 #[test]
 fn a_file_whose_object_the_listing_lacks_stays() {
-    let (rig, folder) = with(&[("a", "1"), ("b", "2")], &[("p/a", "1"), ("p/b", "2")]);
-    rig.server.faults(&["ListObjectsV2:hide=p/b:always"]);
+    let (test_store, folder) = with(&[("a", "1"), ("b", "2")], &[("p/a", "1"), ("p/b", "2")]);
+    test_store.server.faults(&["ListObjectsV2:hide=p/b:always"]);
 
-    let error = sync(&rig, &folder, None).unwrap_err();
+    let error = sync(&test_store, &folder, None).unwrap_err();
 
     assert!(matches!(&error, SyncError::Unlisted(uri) if uri.key == "p/b"), "{error}");
     assert_eq!(read(&folder, "b"), "2");
@@ -155,11 +156,11 @@ fn a_file_whose_object_the_listing_lacks_stays() {
 
 #[test]
 fn a_file_that_is_that_of_an_object_by_another_name_stays() {
-    let (rig, folder) = with(&[("a", "1"), ("b", "2")], &[("p/a", "1"), ("p/b", "2")]);
+    let (test_store, folder) = with(&[("a", "1"), ("b", "2")], &[("p/a", "1"), ("p/b", "2")]);
     // As a folder has it that takes two names for one.
     fs::hard_link(folder.join("a"), folder.join("A")).unwrap();
 
-    let done = sync(&rig, &folder, None).unwrap();
+    let done = sync(&test_store, &folder, None).unwrap();
 
     assert_eq!(done, (vec![], vec!["A".to_owned()]));
     assert_eq!(read(&folder, "a"), "1");
@@ -167,31 +168,31 @@ fn a_file_that_is_that_of_an_object_by_another_name_stays() {
 
 #[test]
 fn a_file_that_was_written_since_the_plan_stays() {
-    let (rig, folder) = with(
+    let (test_store, folder) = with(
         &[("a", "1"), ("again", "x"), ("anew", "y"), ("gone", "z")],
         &[("p/a", "1"), ("p/b", "2")],
     );
     let is_listed = |event: &Event| matches!(event, Event::Started { .. });
-    rig.on_event(|rig, event| {
+    test_store.on_event(|test_store, event| {
         // The files are fetched after the plan was made.
         if matches!(event, Event::Started { .. }) {
-            let folder = rig.path("folder");
+            let folder = test_store.path("folder");
             File::create(folder.join("again")).unwrap().write_all(b"longer").unwrap();
             let anew = File::options().write(true).open(folder.join("anew")).unwrap();
             anew.set_modified(std::time::UNIX_EPOCH).unwrap();
         }
     });
 
-    let (deleted, kept) = sync(&rig, &folder, Some(9)).unwrap();
+    let (deleted, kept) = sync(&test_store, &folder, Some(9)).unwrap();
 
-    assert!(rig.events.borrow().iter().any(is_listed));
+    assert!(test_store.events.borrow().iter().any(is_listed));
     assert_eq!((deleted, kept), (vec!["gone".to_owned()], vec!["again".into(), "anew".into()]));
     assert_eq!((read(&folder, "again"), read(&folder, "anew")), ("longer".into(), "y".into()));
 }
 
 #[test]
 fn a_replaced_file_is_readable_to_no_more_than_before() {
-    let (rig, folder) = with(
+    let (test_store, folder) = with(
         &[("private", "old"), ("script", "old")],
         &[("p/private", "new"), ("p/script", "new")],
     );
@@ -202,7 +203,7 @@ fn a_replaced_file_is_readable_to_no_more_than_before() {
     set("private", 0o600);
     set("script", 0o750);
 
-    sync(&rig, &folder, None).unwrap();
+    sync(&test_store, &folder, None).unwrap();
 
     let mode = |name: &str| folder.join(name).metadata().unwrap().permissions().mode() & 0o7777;
     assert_eq!((mode("private"), mode("script")), (0o600, 0o750));
@@ -215,14 +216,15 @@ fn nothing_is_deleted_where_something_could_not_be_read() {
         // Root can read every folder.
         return;
     }
-    let (rig, folder) = with(&[("a", "1"), ("gone", "x"), ("closed/b", "2")], &[("p/a", "1")]);
+    let (test_store, folder) =
+        with(&[("a", "1"), ("gone", "x"), ("closed/b", "2")], &[("p/a", "1")]);
     let mode = |mode| {
         let permissions = PermissionsExt::from_mode(mode);
         fs::set_permissions(folder.join("closed"), permissions).unwrap();
     };
     mode(0);
 
-    let done = sync(&rig, &folder, None);
+    let done = sync(&test_store, &folder, None);
 
     mode(0o700);
     assert_eq!(done.unwrap(), (vec![], vec![]));

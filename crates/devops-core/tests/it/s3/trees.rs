@@ -8,96 +8,101 @@ use devops_core::{
     },
 };
 
-use crate::s3::rig::{Rig, uri};
+use crate::s3::test_store::{TestStore, uri};
 
 /// Puts a folder of twelve small files below `t/`, and returns what was refused.
-fn put_tree(rig: &Rig) -> Vec<(String, Kind)> {
-    std::fs::create_dir(rig.path("tree")).unwrap();
+fn put_tree(test_store: &TestStore) -> Vec<(String, Kind)> {
+    std::fs::create_dir(test_store.path("tree")).unwrap();
     for n in 0..12 {
-        rig.file(&format!("tree/{n:02}"), 100);
+        test_store.file(&format!("tree/{n:02}"), 100);
     }
     let found =
-        find_upload_items(&[rig.path("tree")], &uri("t/"), &Filter::default(), false).unwrap();
+        find_upload_items(&[test_store.path("tree")], &uri("t/"), &Filter::default(), false)
+            .unwrap();
     let options = PutOptions::default();
     let mut refused = Vec::new();
-    rig.run(async |context| {
-        let free = list_absent_keys(context, &found.files, &options).await?;
-        for_each_concurrent(
-            context,
-            &found.files,
-            async |source| {
-                let listed = free.contains(&source.uri).then_some(Listed::Free);
-                put(context, source, &PutOptions { listed, ..options.clone() }).await
-            },
-            |source, result| {
-                let kind = result.err().map(|error| error.kind());
-                refused.extend(kind.map(|kind| (source.uri.key.clone(), kind)));
-            },
-        )
-        .await
-    })
-    .unwrap();
+    test_store
+        .run(async |context| {
+            let free = list_absent_keys(context, &found.files, &options).await?;
+            for_each_concurrent(
+                context,
+                &found.files,
+                async |source| {
+                    let listed = free.contains(&source.uri).then_some(Listed::Free);
+                    put(context, source, &PutOptions { listed, ..options.clone() }).await
+                },
+                |source, result| {
+                    let kind = result.err().map(|error| error.kind());
+                    refused.extend(kind.map(|kind| (source.uri.key.clone(), kind)));
+                },
+            )
+            .await
+        })
+        .unwrap();
     refused
 }
 
 #[test]
 fn many_files_are_looked_for_in_one_listing_and_those_there_one_by_one() {
-    let rig = Rig::new();
-    rig.server.put("backups", "t/03", b"other");
-    rig.server.put("backups", "t/other", b"");
+    let test_store = TestStore::new();
+    test_store.server.put("backups", "t/03", b"other");
+    test_store.server.put("backups", "t/other", b"");
 
-    let refused = put_tree(&rig);
+    let refused = put_tree(&test_store);
 
     assert_eq!(refused, [("t/03".to_owned(), Kind::Exists)]);
-    assert_eq!(rig.server.object("backups", "t/03").unwrap().bytes(), b"other");
-    assert_eq!((rig.server.count("ListObjectsV2"), rig.server.count("HeadObject")), (1, 1));
-    assert_eq!(rig.server.keys("backups").len(), 13);
+    assert_eq!(test_store.server.object("backups", "t/03").unwrap().bytes(), b"other");
+    assert_eq!(
+        (test_store.server.count("ListObjectsV2"), test_store.server.count("HeadObject")),
+        (1, 1)
+    );
+    assert_eq!(test_store.server.keys("backups").len(), 13);
 }
 
 #[test]
 fn what_another_writer_put_after_the_listing_stays() {
-    let rig = Rig::new();
-    rig.on_event(|rig, event| {
+    let test_store = TestStore::new();
+    test_store.on_event(|test_store, event| {
         if matches!(event, Event::Started { uri, .. } if uri.key == "t/05") {
-            rig.server.put("backups", "t/05", b"quicker");
+            test_store.server.put("backups", "t/05", b"quicker");
         }
     });
 
-    let refused = put_tree(&rig);
+    let refused = put_tree(&test_store);
 
     assert_eq!(refused, [("t/05".to_owned(), Kind::Exists)]);
-    assert_eq!(rig.server.object("backups", "t/05").unwrap().bytes(), b"quicker");
+    assert_eq!(test_store.server.object("backups", "t/05").unwrap().bytes(), b"quicker");
 }
 
 #[test]
 fn who_may_not_list_asks_for_each() {
-    let rig = Rig::new();
-    rig.server.faults(&["ListObjectsV2:denied:always"]);
-    rig.server.put("backups", "t/03", b"other");
+    let test_store = TestStore::new();
+    test_store.server.faults(&["ListObjectsV2:denied:always"]);
+    test_store.server.put("backups", "t/03", b"other");
 
-    assert_eq!(put_tree(&rig), [("t/03".to_owned(), Kind::Exists)]);
-    assert_eq!(rig.server.count("HeadObject"), 12);
+    assert_eq!(put_tree(&test_store), [("t/03".to_owned(), Kind::Exists)]);
+    assert_eq!(test_store.server.count("HeadObject"), 12);
 }
 
 #[test]
 fn a_listing_that_takes_longer_than_asking_is_given_up() {
-    let rig = Rig::new();
-    (0..130).for_each(|n| rig.server.put("backups", &format!("t/{n:04}"), b""));
+    let test_store = TestStore::new();
+    (0..130).for_each(|n| test_store.server.put("backups", &format!("t/{n:04}"), b""));
 
-    assert_eq!(put_tree(&rig), []);
-    assert_eq!(rig.server.count("HeadObject"), 12);
+    assert_eq!(put_tree(&test_store), []);
+    assert_eq!(test_store.server.count("HeadObject"), 12);
 }
 
 #[test]
 fn a_store_that_refuses_conditions_is_asked_again_before_each_write() {
-    let rig = Rig::new();
-    rig.server.faults(&["PutObject:refuse-conditions:always"]);
-    rig.on_event(|rig, event| {
+    let test_store = TestStore::new();
+    test_store.server.faults(&["PutObject:refuse-conditions:always"]);
+    test_store.on_event(|test_store, event| {
         if matches!(event, Event::Started { uri, .. } if uri.key == "t/11") {
-            rig.server.put("backups", "t/11", b"quicker");
+            test_store.server.put("backups", "t/11", b"quicker");
         }
     });
 
-    assert_eq!(put_tree(&rig), [("t/11".to_owned(), Kind::Exists)]);
-    assert_eq!(rig.server.object("backups", "t/11").unwrap().bytes(), b"quicker");
+    assert_eq!(put_tree(&test_store), [("t/11".to_owned(), Kind::Exists)]);
+    assert_eq!(test_store.server.object("backups", "t/11").unwrap().bytes(), b"quicker");
 }

@@ -17,7 +17,7 @@ use devops_core::{
 
 use crate::s3::{
     put::in_small_parts,
-    rig::{PART, Rig, uri},
+    test_store::{PART, TestStore, uri},
 };
 
 const SIZE: u64 = 2 * PART + 99;
@@ -25,15 +25,15 @@ const SIZE: u64 = 2 * PART + 99;
 /// A part size that no tool is known for.
 const UNUSUAL: u64 = PART + (1 << 20);
 
-fn check(rig: &Rig, path: &Path, depth: Depth) -> Result<Verification, S3Error> {
-    rig.run(async |context| verify(context, path, &uri("a.bin"), depth).await)
+fn check(test_store: &TestStore, path: &Path, depth: Depth) -> Result<Verification, S3Error> {
+    test_store.run(async |context| verify(context, path, &uri("a.bin"), depth).await)
 }
 
 /// Puts a file, and returns it with another that differs in one byte.
-fn stored(rig: &Rig, options: &PutOptions) -> (PathBuf, PathBuf) {
-    let same = rig.file("same.bin", SIZE);
-    rig.put(&same, "a.bin", options).unwrap();
-    let other = rig.path("other.bin");
+fn stored(test_store: &TestStore, options: &PutOptions) -> (PathBuf, PathBuf) {
+    let same = test_store.file("same.bin", SIZE);
+    test_store.put(&same, "a.bin", options).unwrap();
+    let other = test_store.path("other.bin");
     fs::copy(&same, &other).unwrap();
     let file = fs::File::options().read(true).write(true).open(&other).unwrap();
     let mut byte = [0];
@@ -56,8 +56,8 @@ fn same(proof: Proof) -> Verification {
 
 #[test]
 fn every_depth_tells_the_same_from_another() {
-    let rig = Rig::new();
-    let (same_file, other) = stored(&rig, &in_small_parts());
+    let test_store = TestStore::new();
+    let (same_file, other) = stored(&test_store, &in_small_parts());
     let second = Part { number: 2, offset: PART, size: PART };
     // What is fetched comes in ranges of 8 MiB.
     let first_range = Part { number: 1, offset: 0, size: 8 << 20 };
@@ -67,29 +67,29 @@ fn every_depth_tells_the_same_from_another() {
         (Depth::Parts, Proof::Parts, vec![second]),
         (Depth::Bytes, Proof::Full, vec![first_range]),
     ] {
-        assert_eq!(check(&rig, &same_file, depth).unwrap(), same(proof));
-        assert_eq!(check(&rig, &other, depth).unwrap(), Verification::Different(difference));
+        assert_eq!(check(&test_store, &same_file, depth).unwrap(), same(proof));
+        assert_eq!(check(&test_store, &other, depth).unwrap(), Verification::Different(difference));
     }
 }
 
 /// Lets it be known whether the store's tags are MD5s.
-fn assume(rig: &Rig, etag_is_md5: bool) {
+fn assume(test_store: &TestStore, etag_is_md5: bool) {
     let known = Capabilities { etag_is_md5: Some(etag_is_md5), ..Capabilities::default() };
-    rig.run(async |context| context.store.assume(known));
+    test_store.run(async |context| context.store.assume(known));
 }
 
 #[test]
 fn where_nobody_tells_how_an_object_was_cut_only_the_bytes_contradict_for_sure() {
-    let rig = Rig::new();
-    let (same_file, other) = stored(&rig, &in_small_parts());
-    rig.server.faults(&["*:no-checksum:always", "HeadObject:ignore=partNumber:always"]);
+    let test_store = TestStore::new();
+    let (same_file, other) = stored(&test_store, &in_small_parts());
+    test_store.server.faults(&["*:no-checksum:always", "HeadObject:ignore=partNumber:always"]);
 
     for depth in [Depth::Whole, Depth::Parts] {
-        assert_eq!(check(&rig, &same_file, depth).unwrap(), same(Proof::Etag));
-        assert_eq!(check(&rig, &other, depth).unwrap(), Verification::Doubtful);
+        assert_eq!(check(&test_store, &same_file, depth).unwrap(), same(Proof::Etag));
+        assert_eq!(check(&test_store, &other, depth).unwrap(), Verification::Doubtful);
     }
     assert!(matches!(
-        check(&rig, &other, Depth::Bytes).unwrap(),
+        check(&test_store, &other, Depth::Bytes).unwrap(),
         Verification::Different(parts) if parts.len() == 1
     ));
 }
@@ -98,52 +98,54 @@ fn where_nobody_tells_how_an_object_was_cut_only_the_bytes_contradict_for_sure()
 fn an_etag_of_another_content_contradicts() {
     // In three parts, and in one; whether the store is known to give MD5s or not.
     for (mib, is_known) in [(5, true), (16, true), (5, false), (16, false)] {
-        let rig = Rig::new();
+        let test_store = TestStore::new();
         let part_size = PartSize::Exactly(ByteSize::mib(mib));
-        let (same_file, other) = stored(&rig, &PutOptions { part_size, ..PutOptions::default() });
-        rig.server.faults(&["*:no-checksum:always"]);
+        let (same_file, other) =
+            stored(&test_store, &PutOptions { part_size, ..PutOptions::default() });
+        test_store.server.faults(&["*:no-checksum:always"]);
         if is_known {
-            assume(&rig, true);
+            assume(&test_store, true);
         }
 
-        let found = check(&rig, &other, Depth::Whole).unwrap();
+        let found = check(&test_store, &other, Depth::Whole).unwrap();
 
         assert_eq!(found, Verification::Different(Vec::new()));
-        assert_eq!(check(&rig, &same_file, Depth::Whole).unwrap(), same(Proof::Etag));
+        assert_eq!(check(&test_store, &same_file, Depth::Whole).unwrap(), same(Proof::Etag));
     }
 }
 
 #[test]
 fn an_etag_that_is_known_to_be_no_md5_says_nothing() {
-    let rig = Rig::new();
-    let (_, other) = stored(&rig, &PutOptions::default());
-    rig.server.faults(&["*:no-checksum:always"]);
-    assume(&rig, false);
+    let test_store = TestStore::new();
+    let (_, other) = stored(&test_store, &PutOptions::default());
+    test_store.server.faults(&["*:no-checksum:always"]);
+    assume(&test_store, false);
 
-    assert_eq!(check(&rig, &other, Depth::Whole).unwrap(), same(Proof::Size));
+    assert_eq!(check(&test_store, &other, Depth::Whole).unwrap(), same(Proof::Size));
 }
 
 #[test]
 fn the_etag_of_what_a_key_service_encrypts_says_nothing() {
-    let rig = Rig::new();
+    let test_store = TestStore::new();
     let part_size = PartSize::Exactly(ByteSize::mib(16));
     let encryption = Some(Encryption { method: Method::Kms, key_id: None });
     let attributes = Attributes { encryption, ..Attributes::default() };
-    let (_, other) = stored(&rig, &PutOptions { attributes, part_size, ..PutOptions::default() });
-    rig.server.faults(&["*:no-checksum:always"]);
-    assume(&rig, true);
+    let (_, other) =
+        stored(&test_store, &PutOptions { attributes, part_size, ..PutOptions::default() });
+    test_store.server.faults(&["*:no-checksum:always"]);
+    assume(&test_store, true);
 
-    assert_eq!(check(&rig, &other, Depth::Whole).unwrap(), same(Proof::Size));
+    assert_eq!(check(&test_store, &other, Depth::Whole).unwrap(), same(Proof::Size));
 }
 
 #[test]
 fn a_checksum_of_checksums_is_compared_part_by_part() {
-    let rig = Rig::new();
-    let (same_file, other) = stored(&rig, &composite());
+    let test_store = TestStore::new();
+    let (same_file, other) = stored(&test_store, &composite());
 
-    assert_eq!(check(&rig, &same_file, Depth::Whole).unwrap(), same(Proof::Parts));
+    assert_eq!(check(&test_store, &same_file, Depth::Whole).unwrap(), same(Proof::Parts));
     assert_eq!(
-        check(&rig, &other, Depth::Whole).unwrap(),
+        check(&test_store, &other, Depth::Whole).unwrap(),
         Verification::Different(vec![Part { number: 1, offset: 0, size: UNUSUAL }])
     );
 }
@@ -151,81 +153,85 @@ fn a_checksum_of_checksums_is_compared_part_by_part() {
 #[test]
 fn a_store_that_does_not_list_parts_may_still_tell_their_size() {
     for refusal in ["not-implemented", "denied", "not-allowed"] {
-        let rig = Rig::new();
-        let (same_file, other) = stored(&rig, &composite());
-        rig.server.faults(&[&format!("GetObjectAttributes:{refusal}:always")]);
+        let test_store = TestStore::new();
+        let (same_file, other) = stored(&test_store, &composite());
+        test_store.server.faults(&[&format!("GetObjectAttributes:{refusal}:always")]);
 
-        assert_eq!(check(&rig, &same_file, Depth::Parts).unwrap(), same(Proof::Parts));
-        let found = check(&rig, &other, Depth::Parts).unwrap();
+        assert_eq!(check(&test_store, &same_file, Depth::Parts).unwrap(), same(Proof::Parts));
+        let found = check(&test_store, &other, Depth::Parts).unwrap();
         assert_eq!(found, Verification::Different(Vec::new()));
     }
 }
 
 #[test]
 fn an_etag_of_unusual_parts_is_understood() {
-    let rig = Rig::new();
+    let test_store = TestStore::new();
     let options = PutOptions { checksum: None, ..composite() };
-    let (same_file, _) = stored(&rig, &options);
-    rig.server.faults(&["*:no-checksum:always"]);
+    let (same_file, _) = stored(&test_store, &options);
+    test_store.server.faults(&["*:no-checksum:always"]);
 
-    assert_eq!(check(&rig, &same_file, Depth::Whole).unwrap(), same(Proof::Etag));
+    assert_eq!(check(&test_store, &same_file, Depth::Whole).unwrap(), same(Proof::Etag));
 }
 
 #[test]
 fn the_same_content_in_unusual_parts_need_not_be_sent_again() {
-    let rig = Rig::new();
-    let (same_file, other) = stored(&rig, &composite());
+    let test_store = TestStore::new();
+    let (same_file, other) = stored(&test_store, &composite());
 
-    let again = rig.put(&same_file, "a.bin", &PutOptions::default()).unwrap();
+    let again = test_store.put(&same_file, "a.bin", &PutOptions::default()).unwrap();
 
     assert_eq!((again.outcome, again.proof), (Outcome::Unchanged, Proof::Parts));
-    let error = rig.put(&other, "a.bin", &PutOptions::default()).unwrap_err();
+    let error = test_store.put(&other, "a.bin", &PutOptions::default()).unwrap_err();
     assert_eq!(error.kind(), Kind::Exists);
 }
 
 #[test]
 fn an_answer_that_is_lost_is_asked_for_again() {
     for rule in ["drop-before", "internal-error", "slow-down", "error-in-200"] {
-        let rig = Rig::new();
-        let (same_file, _) = stored(&rig, &composite());
-        rig.server.faults(&[&format!("GetObjectAttributes:{rule}")]);
+        let test_store = TestStore::new();
+        let (same_file, _) = stored(&test_store, &composite());
+        test_store.server.faults(&[&format!("GetObjectAttributes:{rule}")]);
 
-        assert_eq!(check(&rig, &same_file, Depth::Whole).unwrap(), same(Proof::Parts), "{rule}");
-        assert_eq!(rig.n_retries(), 1, "{rule}");
+        assert_eq!(
+            check(&test_store, &same_file, Depth::Whole).unwrap(),
+            same(Proof::Parts),
+            "{rule}"
+        );
+        assert_eq!(test_store.n_retries(), 1, "{rule}");
     }
 }
 
 #[test]
 fn the_sizes_decide_before_anything_is_read() {
-    let rig = Rig::new();
-    stored(&rig, &in_small_parts());
-    let shorter = rig.file("shorter.bin", SIZE - 1);
+    let test_store = TestStore::new();
+    stored(&test_store, &in_small_parts());
+    let shorter = test_store.file("shorter.bin", SIZE - 1);
 
     for depth in [Depth::Whole, Depth::Parts, Depth::Bytes] {
-        let found = check(&rig, &shorter, depth).unwrap();
+        let found = check(&test_store, &shorter, depth).unwrap();
 
         assert_eq!(found, Verification::OtherSize { here: SIZE - 1, there: SIZE });
     }
-    assert_eq!(rig.server.count("GetObject"), 0);
+    assert_eq!(test_store.server.count("GetObject"), 0);
 }
 
 #[test]
 fn a_missing_object_is_said() {
-    let rig = Rig::new();
-    let file = rig.file("a.bin", 3);
+    let test_store = TestStore::new();
+    let file = test_store.file("a.bin", 3);
 
-    assert_eq!(check(&rig, &file, Depth::Whole).unwrap(), Verification::Missing);
+    assert_eq!(check(&test_store, &file, Depth::Whole).unwrap(), Verification::Missing);
 }
 
 #[test]
 fn an_object_in_one_piece_is_compared_whole() {
     for size in [0, 1234] {
-        let rig = Rig::new();
-        let file = rig.file("a.bin", size);
-        rig.put(&file, "a.bin", &PutOptions::default()).unwrap();
+        let test_store = TestStore::new();
+        let file = test_store.file("a.bin", size);
+        test_store.put(&file, "a.bin", &PutOptions::default()).unwrap();
 
         for depth in [Depth::Whole, Depth::Parts, Depth::Bytes] {
-            let found = check(&rig, &file, depth).unwrap();
+            let found = check(&test_store, &file, depth).unwrap();
 
             assert_eq!(found, Verification::Same { size, proof: Proof::Full });
         }

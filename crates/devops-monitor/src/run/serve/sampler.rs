@@ -18,7 +18,7 @@ use devops_core::{
 use tokio::sync::watch;
 
 use crate::{
-    http::{Counters, Snapshot, Taken},
+    http::{Counters, Snapshot, SnapshotInput},
     run::host::DISK_TIMEOUT,
 };
 
@@ -85,7 +85,7 @@ impl Sampler {
         };
         let sample = sample(self.before.as_ref(), &reading, &self.host, disks);
         self.number += 1;
-        let taken = Taken {
+        let taken = SnapshotInput {
             reading: &reading,
             sample,
             host: &self.host,

@@ -25,7 +25,7 @@ use devops_fakes::s3::{ACCESS_KEY, Entry, SECRET_KEY, Server};
 use time::UtcOffset;
 
 use crate::s3::{
-    trial::{Wrong, met},
+    fault_case::{InjectedError, met},
     words::check_words,
 };
 
@@ -36,9 +36,9 @@ pub(crate) const PART: u64 = 5 << 20;
 pub(crate) const LONG: Duration = Duration::from_mins(1);
 
 /// An action of a test at an event.
-type Heard = fn(&Rig, &Event);
+type Heard = fn(&TestStore, &Event);
 
-pub(crate) struct Rig {
+pub(crate) struct TestStore {
     pub(crate) server: Server,
     pub(crate) cancel: Cancel,
     pub(crate) events: RefCell<Vec<Event>>,
@@ -79,7 +79,7 @@ fn store_options(retry_config: RetryConfig) -> StoreOptions {
     StoreOptions { concurrency: 4, max_memory, retry_config, rate_limiter: RateLimiter::default() }
 }
 
-impl Rig {
+impl TestStore {
     /// A rig for what ends by itself.
     pub(crate) fn new() -> Self {
         Self::with(time_enough())
@@ -233,13 +233,16 @@ impl Rig {
     }
 
     /// Lets these things go wrong from now on.
-    pub(crate) fn let_go_wrong(&self, wrongs: &[Wrong]) {
-        let rules: Vec<String> = wrongs.iter().map(Wrong::to_string).collect();
+    pub(crate) fn let_go_wrong(&self, wrongs: &[InjectedError]) {
+        let rules: Vec<String> = wrongs.iter().map(InjectedError::to_string).collect();
         self.server.faults(&rules.iter().map(String::as_str).collect::<Vec<_>>());
     }
 
     /// Lets everything go well from now on, and waits for what is under way; returns what did go wrong.
-    pub(crate) fn let_go_well(&self, wrongs: &[Wrong]) -> Result<Vec<Wrong>, String> {
+    pub(crate) fn let_go_well(
+        &self,
+        wrongs: &[InjectedError],
+    ) -> Result<Vec<InjectedError>, String> {
         self.server.clear_faults();
         if !self.server.wait_until_idle(Duration::from_mins(1)) {
             return Err("a request never ended".to_owned());

@@ -23,7 +23,7 @@ use time::macros::datetime;
 
 use crate::s3::{
     put::in_small_parts,
-    rig::{LONG, PART, Rig, bytes, in_one_line, time_enough, uri},
+    test_store::{LONG, PART, TestStore, bytes, in_one_line, time_enough, uri},
 };
 
 const KEY: &str = "a.bin";
@@ -31,7 +31,7 @@ const OTHER: &[u8] = b"precious";
 
 /// Something that goes wrong, as the server's rules have it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Wrong {
+pub(crate) struct InjectedError {
     pub(crate) operation: &'static str,
     pub(crate) fault: &'static str,
     pub(crate) part: Option<u32>,
@@ -40,7 +40,7 @@ pub(crate) struct Wrong {
     pub(crate) times: Option<usize>,
 }
 
-impl Wrong {
+impl InjectedError {
     pub(crate) fn once(operation: &'static str, fault: &'static str) -> Self {
         Self { operation, fault, part: None, after: 0, times: Some(1) }
     }
@@ -76,7 +76,7 @@ pub(crate) fn is_transient(fault: &str) -> bool {
     fault.parse::<Fault>().unwrap().is_transient()
 }
 
-impl fmt::Display for Wrong {
+impl fmt::Display for InjectedError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { operation, fault, part, after, times } = self;
         write!(f, "{operation}:{fault}:after={after}")?;
@@ -92,7 +92,7 @@ impl fmt::Display for Wrong {
 
 /// In which way the object is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Scene {
+pub(crate) enum UploadKind {
     /// A file in one request.
     Single,
     /// A file in parts.
@@ -105,7 +105,7 @@ pub(crate) enum Scene {
     Stream,
 }
 
-impl Scene {
+impl UploadKind {
     pub(crate) fn is_single(self) -> bool {
         matches!(self, Self::Single | Self::ShortStream)
     }
@@ -117,7 +117,7 @@ impl Scene {
 
 /// What has the key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Held {
+pub(crate) enum KeyState {
     Nothing,
     /// What someone else put there.
     Other,
@@ -133,11 +133,11 @@ pub(crate) struct Run {
     pub(crate) replace: OverwritePolicy,
     pub(crate) checksum: Option<Algorithm>,
     pub(crate) journaled: bool,
-    pub(crate) wrongs: Vec<Wrong>,
+    pub(crate) wrongs: Vec<InjectedError>,
 }
 
 impl Run {
-    pub(crate) fn new(wrongs: &[Wrong]) -> Self {
+    pub(crate) fn new(wrongs: &[InjectedError]) -> Self {
         Self {
             replace: OverwritePolicy::Refuse,
             checksum: Some(Algorithm::default()),
@@ -164,15 +164,15 @@ impl Run {
         Self { wrongs: met(&self.wrongs, log), ..self.clone() }
     }
 
-    fn about<'a>(&'a self, operation: &'a str) -> impl Iterator<Item = &'a Wrong> {
+    fn about<'a>(&'a self, operation: &'a str) -> impl Iterator<Item = &'a InjectedError> {
         self.wrongs.iter().filter(move |wrong| wrong.is_about(operation))
     }
 }
 
 /// One key of a store, and a source for it.
-pub(crate) struct Trial {
-    scene: Scene,
-    rig: Rig,
+pub(crate) struct FaultCase {
+    scene: UploadKind,
+    test_store: TestStore,
     size: u64,
     file: PathBuf,
     retry_config: RetryConfig,
@@ -186,63 +186,72 @@ pub(crate) struct Trial {
 
 /// How a put ended, as it may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ended {
+pub(crate) enum CaseOutcome {
     /// With the right object.
-    Right,
+    Stored,
     /// With a failure that tells the truth.
-    Honest,
+    ReportedFailure,
 }
 
-impl Trial {
+impl FaultCase {
     /// A key with nothing under it, for a source of `size` bytes, with patience for these.
-    pub(crate) fn new(scene: Scene, size: u64, retry_config: RetryConfig) -> Self {
-        let rig = Rig::with(retry_config);
-        if scene == Scene::Composed {
-            rig.server.put("backups", "old.bin", &content(size)[..base_size(size)]);
+    pub(crate) fn new(scene: UploadKind, size: u64, retry_config: RetryConfig) -> Self {
+        let test_store = TestStore::with(retry_config);
+        if scene == UploadKind::Composed {
+            test_store.server.put("backups", "old.bin", &content(size)[..base_size(size)]);
         }
-        let file = rig.path("source");
+        let file = test_store.path("source");
         File::create(&file).unwrap().write_all(&content(size)).unwrap();
         let misses = retry_config.stall < Duration::from_secs(10);
-        Self { scene, rig, size, file, retry_config, misses, n_named: 0, failures: Vec::new() }
+        Self {
+            scene,
+            test_store,
+            size,
+            file,
+            retry_config,
+            misses,
+            n_named: 0,
+            failures: Vec::new(),
+        }
     }
 
     /// Returns whether an answer was given up that came, or was about to.
     pub(crate) fn has_missed(&self) -> bool {
-        self.rig.has_missed(&self.failures)
+        self.test_store.has_missed(&self.failures)
     }
 
     /// Lets someone else put something there, or nobody.
-    pub(crate) fn hold(self, held: Held) -> Self {
+    pub(crate) fn hold(self, held: KeyState) -> Self {
         match held {
-            Held::Other => self.rig.server.put("backups", KEY, OTHER),
-            Held::UploadItem => self.rig.server.put("backups", KEY, &content(self.size)),
-            Held::Nothing | Held::Strange => {}
+            KeyState::Other => self.test_store.server.put("backups", KEY, OTHER),
+            KeyState::UploadItem => self.test_store.server.put("backups", KEY, &content(self.size)),
+            KeyState::Nothing | KeyState::Strange => {}
         }
         self
     }
 
-    pub(crate) fn held(&self) -> Held {
-        match self.rig.server.object("backups", KEY) {
-            None => Held::Nothing,
-            Some(object) if object.bytes() == OTHER => Held::Other,
-            Some(object) if object.bytes() == *content(self.size) => Held::UploadItem,
-            Some(_) => Held::Strange,
+    pub(crate) fn held(&self) -> KeyState {
+        match self.test_store.server.object("backups", KEY) {
+            None => KeyState::Nothing,
+            Some(object) if object.bytes() == OTHER => KeyState::Other,
+            Some(object) if object.bytes() == *content(self.size) => KeyState::UploadItem,
+            Some(_) => KeyState::Strange,
         }
     }
 
     /// Puts the source while these things go wrong; says what is not as it has to be.
-    pub(crate) fn run(&mut self, run: &Run) -> Result<Ended, String> {
+    pub(crate) fn run(&mut self, run: &Run) -> Result<CaseOutcome, String> {
         let before = self.held();
-        let n_requests = self.rig.server.log().len();
-        let rules: Vec<String> = run.wrongs.iter().map(Wrong::to_string).collect();
-        self.rig.server.faults(&rules.iter().map(String::as_str).collect::<Vec<_>>());
+        let n_requests = self.test_store.server.log().len();
+        let rules: Vec<String> = run.wrongs.iter().map(InjectedError::to_string).collect();
+        self.test_store.server.faults(&rules.iter().map(String::as_str).collect::<Vec<_>>());
         let result = self.put(run);
         self.failures.extend(result.as_ref().err().map(in_one_line));
-        self.rig.server.clear_faults();
-        if !self.rig.server.wait_until_idle(LONG) {
+        self.test_store.server.clear_faults();
+        if !self.test_store.server.wait_until_idle(LONG) {
             return Err("a request never ended".to_owned());
         }
-        let met = run.met(&self.rig.server.log()[n_requests..]);
+        let met = run.met(&self.test_store.server.log()[n_requests..]);
         self.check(&met, before, &result).map_err(|wrong| {
             let story = match &result {
                 Ok(summary) => format!("stored, proof {}", summary.proof),
@@ -250,7 +259,7 @@ impl Trial {
             };
             format!("{wrong}, after {before:?}: {story}")
         })?;
-        Ok(if result.is_ok() { Ended::Right } else { Ended::Honest })
+        Ok(if result.is_ok() { CaseOutcome::Stored } else { CaseOutcome::ReportedFailure })
     }
 
     /// Puts the source once more as another process, without anything going wrong.
@@ -258,13 +267,14 @@ impl Trial {
         let run = run.again();
         let before = self.held();
         self.retry_config = time_enough();
-        self.rig.connect_again(self.retry_config);
+        self.test_store.connect_again(self.retry_config);
         let result = self.put(&run);
         self.check(&run, before, &result)
             .map_err(|wrong| format!("at the end: {wrong}: {result:?}"))?;
         let refused = run.replace == OverwritePolicy::Refuse
-            && (before == Held::Other || before == Held::UploadItem && self.scene.is_stream());
-        let may_refuse = before == Held::UploadItem && is_composite(&run, self.scene);
+            && (before == KeyState::Other
+                || before == KeyState::UploadItem && self.scene.is_stream());
+        let may_refuse = before == KeyState::UploadItem && is_composite(&run, self.scene);
         match (result, refused) {
             (Err(error), false) if may_refuse && error.kind() == Kind::Exists => Ok(()),
             (Ok(_), false) => Ok(()),
@@ -277,13 +287,13 @@ impl Trial {
     fn put(&self, run: &Run) -> Result<ObjectSummary, S3Error> {
         let options = self.options(run);
         let source = UploadItem::new(self.file.clone(), uri(KEY), self.size);
-        self.rig.run(async |context| match self.scene {
-            Scene::Single | Scene::Parts => put(context, &source, &options).await,
-            Scene::Composed => {
+        self.test_store.run(async |context| match self.scene {
+            UploadKind::Single | UploadKind::Parts => put(context, &source, &options).await,
+            UploadKind::Composed => {
                 let compose = async || self.composition();
                 put_composed(context, &source, &options, &|_| true, &|| Box::pin(compose())).await
             }
-            Scene::ShortStream | Scene::Stream => {
+            UploadKind::ShortStream | UploadKind::Stream => {
                 ensure_absent(context, &uri(KEY), &options).await?;
                 let stream = UploadStream::new(Cursor::new(content(self.size).to_vec()));
                 let mut put = put_stream(context, stream, &[uri(KEY)], &options).await?;
@@ -295,7 +305,7 @@ impl Trial {
     fn options(&self, run: &Run) -> PutOptions {
         // Long after any file was written, so that its times tell.
         let now = datetime!(2100-01-01 0:00 UTC);
-        let journals = Journals::new(self.rig.path("journals"));
+        let journals = Journals::new(self.test_store.path("journals"));
         let resume = Resume { journals, earlier: ResumePolicy::IfPresent, now };
         PutOptions {
             replace: run.replace,
@@ -306,19 +316,19 @@ impl Trial {
     }
 
     fn composition(&self) -> Option<Composition> {
-        let etag = self.rig.server.object("backups", "old.bin")?.etag;
+        let etag = self.test_store.server.object("backups", "old.bin")?.etag;
         let shared = [SharedRange { at: 0, from: 0, size: PART }];
         Composition::plan((uri("old.bin"), etag), self.size, &shared, (PART, 10_000))
     }
 
     fn n_journals(&self) -> usize {
-        fs::read_dir(self.rig.path("journals")).map_or(0, Iterator::count)
+        fs::read_dir(self.test_store.path("journals")).map_or(0, Iterator::count)
     }
 
     fn check(
         &mut self,
         run: &Run,
-        before: Held,
+        before: KeyState,
         result: &Result<ObjectSummary, S3Error>,
     ) -> Result<(), String> {
         let after = self.held();
@@ -332,7 +342,7 @@ impl Trial {
         let known = self.n_journals();
         let lost = self.n_lost_beginnings();
         let allowed = self.n_named + known + lost;
-        let pending = self.rig.server.pending_uploads("backups");
+        let pending = self.test_store.server.pending_uploads("backups");
         if pending > allowed {
             return Err(format!("{pending} uploads are pending, {allowed} may; holds {after:?}"));
         }
@@ -342,14 +352,15 @@ impl Trial {
     fn check_claim(
         &mut self,
         run: &Run,
-        before: Held,
+        before: KeyState,
         summary: &ObjectSummary,
     ) -> Result<(), String> {
         let after = self.held();
-        if after != Held::UploadItem || summary.size != self.size {
+        if after != KeyState::UploadItem || summary.size != self.size {
             return Err(format!("a claim, but the store holds {after:?}"));
         }
-        if before == Held::Other && run.replace == OverwritePolicy::Refuse && !is_unguarded(run) {
+        if before == KeyState::Other && run.replace == OverwritePolicy::Refuse && !is_unguarded(run)
+        {
             return Err("a claim, but what was there is gone".to_owned());
         }
         let best = best_proof(run);
@@ -365,14 +376,19 @@ impl Trial {
         Ok(())
     }
 
-    fn check_failure(&mut self, run: &Run, before: Held, error: &S3Error) -> Result<(), String> {
+    fn check_failure(
+        &mut self,
+        run: &Run,
+        before: KeyState,
+        error: &S3Error,
+    ) -> Result<(), String> {
         let after = self.held();
         let kind = error.kind();
         let is_unproven = matches!(error, S3Error::ProofTooWeak { .. }) && may_lack_proof(run);
         let is_open = matches!(kind, Kind::Uncertain | Kind::Mismatch)
             || is_unproven
             || denies_what_is_there(run);
-        if after != before && !(is_open && after == Held::UploadItem) {
+        if after != before && !(is_open && after == KeyState::UploadItem) {
             return Err(format!("a failure, but the store holds {after:?}"));
         }
         let has_time = self.retry_config.before_first_response > Duration::from_secs(10);
@@ -399,9 +415,9 @@ impl Trial {
             entry.operation == "CreateMultipartUpload"
                 && (entry.status != Some(200) || !entry.faults.is_empty())
         };
-        let log = self.rig.server.log();
+        let log = self.test_store.server.log();
         let lost = log.iter().filter(is_lost).count();
-        let missed = if self.misses { self.rig.n_retries() } else { 0 };
+        let missed = if self.misses { self.test_store.n_retries() } else { 0 };
         lost + missed
     }
 }
@@ -419,8 +435,8 @@ fn base_size(size: u64) -> usize {
 
 /// Returns what went wrong indeed, as these requests show it; who waits for what stalls is so impatient
 /// that others stall too on a busy machine.
-pub(crate) fn met(wrongs: &[Wrong], log: &[Entry]) -> Vec<Wrong> {
-    let was_met = |wrong: &Wrong| {
+pub(crate) fn met(wrongs: &[InjectedError], log: &[Entry]) -> Vec<InjectedError> {
+    let was_met = |wrong: &InjectedError| {
         let mut entries = log.iter().filter(|entry| wrong.is_about(&entry.operation));
         entries.any(|entry| {
             let is_there = wrong.part.is_none_or(|part| entry.part == Some(part));
@@ -435,7 +451,7 @@ pub(crate) fn is_impatient_of(fault: &str) -> bool {
     IMPATIENT.contains(&fault)
 }
 
-pub(crate) fn is_impatient(wrongs: &[Wrong]) -> bool {
+pub(crate) fn uses_short_timeouts(wrongs: &[InjectedError]) -> bool {
     wrongs.iter().any(|wrong| wrong.is(&IMPATIENT))
 }
 
@@ -446,7 +462,7 @@ pub(crate) const STALLS: [Duration; 3] =
 
 /// Tries something with more and more patience, as long as it fails and an answer was missed that came.
 pub(crate) fn with_enough_patience<T>(
-    wrongs: &[Wrong],
+    wrongs: &[InjectedError],
     attempt: impl Fn(RetryConfig) -> (Result<T, String>, bool),
 ) -> Result<T, String> {
     let [stalls @ .., last] = STALLS;
@@ -460,11 +476,12 @@ pub(crate) fn with_enough_patience<T>(
 }
 
 /// Returns how long to wait: as long as it takes, where what goes wrong ends well by itself.
-fn retry_config(wrongs: &[Wrong], stall: Duration) -> RetryConfig {
-    let goes_on = wrongs.iter().any(|wrong| wrong.times.is_none() && !passes(wrong, Scene::Parts));
+fn retry_config(wrongs: &[InjectedError], stall: Duration) -> RetryConfig {
+    let goes_on =
+        wrongs.iter().any(|wrong| wrong.times.is_none() && !passes(wrong, UploadKind::Parts));
     let before_first_response =
         if goes_on { Duration::from_millis(150) } else { Duration::from_secs(30) };
-    let stall = if is_impatient(wrongs) { stall } else { Duration::from_secs(30) };
+    let stall = if uses_short_timeouts(wrongs) { stall } else { Duration::from_secs(30) };
     RetryConfig { before_first_response, stall, ..RetryConfig::default() }
 }
 
@@ -493,8 +510,9 @@ const WRITES: [&str; 2] = ["PutObject", "CompleteMultipartUpload"];
 /// A store that neither looks at conditions nor lets us look protects nothing.
 fn is_unguarded(run: &Run) -> bool {
     let ignores = run.wrongs.iter().any(|wrong| wrong.is(&["ignore-condition"]));
-    let looks_empty =
-        |wrong: &Wrong| wrong.is(&["denied", "expired-token", "skewed", "no-bucket", "no-upload"]);
+    let looks_empty = |wrong: &InjectedError| {
+        wrong.is(&["denied", "expired-token", "skewed", "no-bucket", "no-upload"])
+    };
     ignores && run.about("HeadObject").any(looks_empty)
 }
 
@@ -532,15 +550,15 @@ fn best_proof(run: &Run) -> Proof {
 
 /// The SHA-256 of an object in parts is made of those of the parts, which say nothing of the whole: that
 /// it is the same as a file is then not known.
-fn is_composite(run: &Run, scene: Scene) -> bool {
+fn is_composite(run: &Run, scene: UploadKind) -> bool {
     run.checksum == Some(Algorithm::Sha256) && !scene.is_single()
 }
 
 /// Returns whether the put has to end well in spite of all.
-fn must_succeed(run: &Run, scene: Scene, before: Held) -> bool {
+fn must_succeed(run: &Run, scene: UploadKind, before: KeyState) -> bool {
     let cannot_compare = scene.is_stream() || hides(run) || is_composite(run, scene);
     if run.replace == OverwritePolicy::Refuse
-        && (before == Held::Other || before == Held::UploadItem && cannot_compare)
+        && (before == KeyState::Other || before == KeyState::UploadItem && cannot_compare)
     {
         return false;
     }
@@ -549,7 +567,7 @@ fn must_succeed(run: &Run, scene: Scene, before: Held) -> bool {
     all_pass && !(is_open && hides(run)) && !conflicts_too_often(run)
 }
 
-fn is_write(wrong: &Wrong) -> bool {
+fn is_write(wrong: &InjectedError) -> bool {
     WRITES.contains(&wrong.operation)
 }
 
@@ -562,7 +580,7 @@ fn conflicts_too_often(run: &Run) -> bool {
 }
 
 /// Returns whether this ends well by itself.
-fn passes(wrong: &Wrong, scene: Scene) -> bool {
+fn passes(wrong: &InjectedError, scene: UploadKind) -> bool {
     let is_of_reads = ["HeadObject", "ListParts", "GetObject"].contains(&wrong.operation);
     match wrong.fault {
         // The answer to HEAD has no body that could say what is wrong.
@@ -573,8 +591,8 @@ fn passes(wrong: &Wrong, scene: Scene) -> bool {
         _ if wrong.is_transient() => wrong.times == Some(1),
         // What cannot be removed is told of at once, whatever could be tried then.
         "conflict" if wrong.is_about("AbortMultipartUpload") => false,
-        "conflict" => wrong.times == Some(1) && !is_of_reads && scene != Scene::Stream,
-        "refuse-checksums" | "refuse-conditions" => scene != Scene::Stream,
+        "conflict" => wrong.times == Some(1) && !is_of_reads && scene != UploadKind::Stream,
+        "refuse-checksums" | "refuse-conditions" => scene != UploadKind::Stream,
         "wrong-etag" => !["UploadPart", "UploadPartCopy", "ListParts"].contains(&wrong.operation),
         "no-checksum" | "no-metadata" | "ignore-condition" | "delay=5" | "region=eu-west-1" => true,
         _ => false,
@@ -582,7 +600,7 @@ fn passes(wrong: &Wrong, scene: Scene) -> bool {
 }
 
 /// Returns which kinds of failure fit what went wrong.
-fn kinds(run: &Run, scene: Scene, before: Held) -> Vec<Kind> {
+fn kinds(run: &Run, scene: UploadKind, before: KeyState) -> Vec<Kind> {
     let mut kinds: Vec<Kind> =
         run.wrongs.iter().flat_map(|wrong| kinds_of(wrong, scene).iter().copied()).collect();
     let is_open = run.wrongs.iter().any(|wrong| wrong.is(&LOST_ANSWERS) && is_write(wrong));
@@ -603,14 +621,14 @@ fn kinds(run: &Run, scene: Scene, before: Held) -> Vec<Kind> {
         let refused = ["refuse-checksums", "refuse-conditions"];
         kinds.extend(run.wrongs.iter().any(|wrong| wrong.is(&refused)).then_some(Kind::Failed));
     }
-    let is_taken = before == Held::Other || before == Held::UploadItem;
+    let is_taken = before == KeyState::Other || before == KeyState::UploadItem;
     if run.replace == OverwritePolicy::Refuse && is_taken {
         kinds.push(Kind::Exists);
     }
     kinds
 }
 
-fn kinds_of(wrong: &Wrong, scene: Scene) -> &'static [Kind] {
+fn kinds_of(wrong: &InjectedError, scene: UploadKind) -> &'static [Kind] {
     let is_about_head = wrong.is_about("HeadObject");
     match wrong.fault {
         // A completion that says so may mean that an earlier one was carried out.
@@ -626,7 +644,7 @@ fn kinds_of(wrong: &Wrong, scene: Scene) -> &'static [Kind] {
         "bad-digest" | "wrong-checksum" => &[Kind::Mismatch],
         "conflict" => &[Kind::Temporary],
         "invalid-part" | "not-implemented" | "wrong-etag" => &[Kind::Failed],
-        "refuse-checksums" | "refuse-conditions" if scene == Scene::Stream => &[Kind::Failed],
+        "refuse-checksums" | "refuse-conditions" if scene == UploadKind::Stream => &[Kind::Failed],
         _ if wrong.is_transient() => &[Kind::Temporary],
         _ => &[],
     }

@@ -19,10 +19,10 @@ use devops_e2e::{Run, TestEnv, finish, outside};
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use sha2::{Digest, Sha256};
 
-const PYTHON: &str = include_str!("readers/read.py");
-const NODE: &str = include_str!("readers/read.js");
-const PERL: &str = include_str!("readers/read.pl");
-const GO: &str = include_str!("readers/read.go");
+const PYTHON: &str = include_str!("tar_compatibility/read.py");
+const NODE: &str = include_str!("tar_compatibility/read.js");
+const PERL: &str = include_str!("tar_compatibility/read.pl");
+const GO: &str = include_str!("tar_compatibility/read.go");
 
 /// A tree with every sort of entry and name, and two archives of it.
 struct Zoo {

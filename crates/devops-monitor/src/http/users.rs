@@ -20,7 +20,7 @@ const PARALLEL_HASHES: usize = 1;
 const MAX_QUEUED: usize = 8;
 
 /// The logins of an auth file.
-pub(crate) struct Logins {
+pub(crate) struct Users {
     users: HashMap<String, String>,
     /// Hashes, because comparing them takes the same time wherever they differ.
     tokens: Vec<Hash>,
@@ -33,20 +33,20 @@ pub(crate) struct Logins {
 
 /// What came of a login.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum AuthResult {
     Allowed,
     Refused,
     /// Too many passwords wait already: this one was not looked at.
     Busy,
 }
 
-impl From<bool> for Verdict {
+impl From<bool> for AuthResult {
     fn from(is_right: bool) -> Self {
         if is_right { Self::Allowed } else { Self::Refused }
     }
 }
 
-impl Logins {
+impl Users {
     /// Reads an auth file: `NAME:$2y$…` or `token:VALUE` a line, `#` comments.
     pub(crate) fn read(path: &Path, cancel: &Cancel) -> Result<Self, Failure> {
         let text = fs::read_input(path, FILE_LIMIT, cancel)?;
@@ -92,20 +92,22 @@ impl Logins {
     }
 
     /// Judges an `Authorization` header; what was found right before is never kept waiting.
-    pub(super) async fn judge(&self, header: &str) -> Verdict {
-        let Some((scheme, credentials)) = header.split_once(' ') else { return Verdict::Refused };
+    pub(super) async fn judge(&self, header: &str) -> AuthResult {
+        let Some((scheme, credentials)) = header.split_once(' ') else {
+            return AuthResult::Refused;
+        };
         let credentials = credentials.trim();
         if scheme.eq_ignore_ascii_case("bearer") {
             return self.is_token(credentials).into();
         }
         if !scheme.eq_ignore_ascii_case("basic") {
-            return Verdict::Refused;
+            return AuthResult::Refused;
         }
         let decoded = BASE64_STANDARD.decode(credentials).ok();
         let text = decoded.and_then(|bytes| String::from_utf8(bytes).ok());
         match text.as_deref().and_then(|text| text.split_once(':')) {
             Some((name, password)) => self.judge_password(name, password).await,
-            None => Verdict::Refused,
+            None => AuthResult::Refused,
         }
     }
 
@@ -115,17 +117,19 @@ impl Logins {
         self.tokens.iter().fold(false, |found, known| (*known == hash) | found)
     }
 
-    async fn judge_password(&self, name: &str, password: &str) -> Verdict {
+    async fn judge_password(&self, name: &str, password: &str) -> AuthResult {
         let digest = blake3::keyed_hash(&self.key, password.as_bytes());
         if self.known().get(name) == Some(&digest) {
-            return Verdict::Allowed;
+            return AuthResult::Allowed;
         }
         let user = self.users.get(name);
         // A name that nobody has costs the same time.
         let Some(hash) = user.or_else(|| self.users.values().next()) else {
-            return Verdict::Refused;
+            return AuthResult::Refused;
         };
-        let Ok(place) = Arc::clone(&self.queue).try_acquire_owned() else { return Verdict::Busy };
+        let Ok(place) = Arc::clone(&self.queue).try_acquire_owned() else {
+            return AuthResult::Busy;
+        };
         let turn = Arc::clone(&self.hashing).acquire_owned().await;
         let (password, hash) = (password.to_owned(), hash.clone());
         let right = web::block(move || {
@@ -170,11 +174,11 @@ mod tests {
     #[test]
     fn a_password_and_a_token_open_and_nothing_else_does() {
         let text = format!("# people\nann:{}\n\ntoken:t0ken\n", hash());
-        let logins = Logins::parse(&text).unwrap();
+        let users = Users::parse(&text).unwrap();
 
         actix_web::rt::System::new().block_on(async {
             for right in [basic("ann:secret"), "Bearer t0ken".into(), "bearer t0ken".into()] {
-                assert_eq!(logins.judge(&right).await, Verdict::Allowed, "{right}");
+                assert_eq!(users.judge(&right).await, AuthResult::Allowed, "{right}");
             }
             for wrong in [
                 "",
@@ -189,7 +193,7 @@ mod tests {
                 &basic("ann"),
                 &basic("token:t0ken"),
             ] {
-                assert_eq!(logins.judge(wrong).await, Verdict::Refused, "{wrong}");
+                assert_eq!(users.judge(wrong).await, AuthResult::Refused, "{wrong}");
             }
         });
     }
@@ -197,37 +201,37 @@ mod tests {
     #[test]
     fn guesses_beyond_a_short_queue_are_sent_away_and_known_logins_are_not() {
         let text = format!("ann:{}\ntoken:t0ken\n", hash());
-        let logins = std::rc::Rc::new(Logins::parse(&text).unwrap());
+        let users = std::rc::Rc::new(Users::parse(&text).unwrap());
 
         actix_web::rt::System::new().block_on(async {
-            assert_eq!(logins.judge(&basic("ann:secret")).await, Verdict::Allowed);
-            let turn = logins.hashing.acquire().await.unwrap();
+            assert_eq!(users.judge(&basic("ann:secret")).await, AuthResult::Allowed);
+            let turn = users.hashing.acquire().await.unwrap();
             let guesses: Vec<_> = (0..MAX_QUEUED)
                 .map(|number| {
-                    let (logins, guess) = (logins.clone(), basic(&format!("ann:{number}")));
-                    actix_web::rt::spawn(async move { logins.judge(&guess).await })
+                    let (users, guess) = (users.clone(), basic(&format!("ann:{number}")));
+                    actix_web::rt::spawn(async move { users.judge(&guess).await })
                 })
                 .collect();
-            while logins.queue.available_permits() > 0 {
+            while users.queue.available_permits() > 0 {
                 tokio::task::yield_now().await;
             }
 
-            assert_eq!(logins.judge(&basic("ann:one more")).await, Verdict::Busy);
-            assert_eq!(logins.judge(&basic("bob:nobody")).await, Verdict::Busy);
-            assert_eq!(logins.judge(&basic("ann:secret")).await, Verdict::Allowed);
-            assert_eq!(logins.judge("Bearer t0ken").await, Verdict::Allowed);
+            assert_eq!(users.judge(&basic("ann:one more")).await, AuthResult::Busy);
+            assert_eq!(users.judge(&basic("bob:nobody")).await, AuthResult::Busy);
+            assert_eq!(users.judge(&basic("ann:secret")).await, AuthResult::Allowed);
+            assert_eq!(users.judge("Bearer t0ken").await, AuthResult::Allowed);
 
             drop(turn);
             for guess in guesses {
-                assert_eq!(guess.await.unwrap(), Verdict::Refused);
+                assert_eq!(guess.await.unwrap(), AuthResult::Refused);
             }
-            assert_eq!(logins.judge(&basic("ann:one more")).await, Verdict::Refused);
+            assert_eq!(users.judge(&basic("ann:one more")).await, AuthResult::Refused);
         });
     }
 
     #[test]
     fn a_line_that_means_nothing_is_named() {
-        let problem = |text: &str| Logins::parse(text).err().unwrap();
+        let problem = |text: &str| Users::parse(text).err().unwrap();
 
         assert_eq!(problem("# nobody\n"), (0, "the file holds no login"));
         assert_eq!(problem("\nann\n"), (2, "there is no colon"));

@@ -6,7 +6,7 @@ use devops_e2e::{Run, finish, names_in, without_root};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::s3push::{Setting, json_lines};
+use crate::s3push::{S3TestEnv, json_lines};
 
 fn last(run: &Run) -> Value {
     json_lines(&run.stdout).pop().expect("there is an event")
@@ -22,7 +22,7 @@ fn failed(summary: &Value) -> Vec<(String, String)> {
 
 #[test]
 fn every_put_that_began_ends_in_a_summary_that_names_what_failed() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     setting.env.write("a.txt", "new");
     setting.server.put("backups", "a.txt", b"old");
     setting.server.put("backups", "s", b"old");
@@ -50,7 +50,7 @@ fn every_put_that_began_ends_in_a_summary_that_names_what_failed() {
 
 #[test]
 fn a_put_that_a_signal_ends_names_what_is_not_stored() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     setting.env.write("tree/a", "a");
     setting.env.write("tree/b", "b");
     setting.server.faults(&["PutObject:stall:after=1:always"]);
@@ -69,7 +69,7 @@ fn a_put_that_a_signal_ends_names_what_is_not_stored() {
 
 #[test]
 fn what_ends_a_whole_tree_is_named_for_each_file_that_was_not_stored() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     for name in ["a", "b", "c"] {
         setting.env.write(format!("tree/{name}"), name);
     }
@@ -89,7 +89,7 @@ fn what_ends_a_whole_tree_is_named_for_each_file_that_was_not_stored() {
 
 #[test]
 fn what_is_skipped_is_in_the_json_of_a_dry_run_and_of_a_comparison() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     setting.env.write("tree/a.txt", "a");
     setting.env.write("tree/b.txt", "b");
     symlink("a.txt", setting.env.path("tree/link")).unwrap();
@@ -114,7 +114,7 @@ fn what_is_skipped_is_in_the_json_of_a_dry_run_and_of_a_comparison() {
 
 #[test]
 fn every_event_about_an_object_names_its_bucket() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     setting.file("a.bin", 20 << 20);
 
     let run = setting.run(&["put", "a.bin", "s3://backups", "--json"]);
@@ -129,7 +129,7 @@ fn every_event_about_an_object_names_its_bucket() {
 
 #[test]
 fn with_json_a_warning_is_an_object_too() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     setting.env.write("tree/a.txt", "a");
     symlink("a.txt", setting.env.path("tree/link")).unwrap();
 
@@ -145,7 +145,7 @@ fn with_json_a_warning_is_an_object_too() {
 
 #[test]
 fn a_bucket_that_does_not_exist_is_named_by_every_command() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     setting.env.write("tree/a.txt", "a");
     let uri = "s3://nowhere/x";
     let prefix = "s3://nowhere/x/";
@@ -193,7 +193,7 @@ fn a_bucket_that_does_not_exist_is_named_by_every_command() {
 
 #[test]
 fn a_receipt_that_cannot_be_written_is_noticed_before_anything_is_sent() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     setting.env.write("a.txt", "a");
     fs::create_dir(setting.env.path("folder")).unwrap();
     for (flag, what) in [("--receipt", "receipt"), ("--metrics-file", "metrics file")] {
@@ -223,7 +223,7 @@ fn a_receipt_that_cannot_be_written_is_noticed_before_anything_is_sent() {
 
 #[test]
 fn a_file_whose_name_begins_with_a_dash_is_put_from_behind_the_dashes() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     setting.env.write("-x", "dash");
     setting.env.write("-", "a file");
     let input = fs::File::open(setting.env.write("in", "the input")).unwrap();
@@ -247,7 +247,7 @@ fn a_file_whose_name_begins_with_a_dash_is_put_from_behind_the_dashes() {
 
 #[test]
 fn what_cannot_be_stored_or_kept_is_refused_before_any_request() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     setting.env.write("a.txt", "a");
     let put = ["put", "a.txt", "s3://backups"];
     let stream = ["put", "--from-command", "s3://backups/s", "--part-size", "64MiB"];
@@ -272,7 +272,7 @@ fn what_cannot_be_stored_or_kept_is_refused_before_any_request() {
 
 #[test]
 fn a_base_that_is_not_there_is_named() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     setting.env.write("a.txt", "a");
     setting.env.write("data/a", "a");
     setting.env.run("devops-backup", ["create", "data", "."]).expect_code(0);
@@ -289,7 +289,7 @@ fn a_base_that_is_not_there_is_named() {
 
 #[test]
 fn a_stream_that_is_too_long_is_not_given_a_length() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     let put = |size: &str, flags: &[&str]| {
         let input = fs::File::open(setting.env.write("in", vec![b'x'; 100_000])).unwrap();
         let args = [&["put", "-", "s3://backups/s", "--expect-size", size][..], flags].concat();
@@ -313,7 +313,7 @@ fn a_stream_that_is_too_long_is_not_given_a_length() {
 
 #[test]
 fn a_name_that_is_no_glob_is_a_file_that_is_not_there() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
 
     let no_glob = setting.run(&["put", "a[b.txt", "s3://backups"]);
     let no_match = setting.run(&["put", "a[b].txt", "s3://backups"]);
@@ -327,7 +327,7 @@ fn a_name_that_is_no_glob_is_a_file_that_is_not_there() {
 
 #[test]
 fn a_get_into_a_folder_that_is_missing_names_the_folder() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     setting.server.put("backups", "k", b"x");
     for flags in [&["missing/file"][..], &["missing/file", "--dry-run"], &["missing/", "--dry-run"]]
     {
@@ -343,7 +343,7 @@ fn a_get_into_a_folder_that_is_missing_names_the_folder() {
 
 #[test]
 fn a_key_without_an_object_leads_to_what_is_there() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     setting.server.put("backups", "host1/a", b"x");
     setting.env.write("host1/a", "x");
     setting.env.write("tree/a/b", "x");
@@ -370,7 +370,7 @@ fn a_key_without_an_object_leads_to_what_is_there() {
 
 #[test]
 fn a_hint_that_many_files_share_is_given_once() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     for name in ["a", "b", "c"] {
         setting.env.write(format!("tree/{name}"), "new");
         setting.server.put("backups", name, b"old");
@@ -387,7 +387,7 @@ fn a_hint_that_many_files_share_is_given_once() {
 
 #[test]
 fn that_nothing_is_there_is_said_unless_quiet_is_wanted() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     setting.server.put("backups", "a", b"a");
     let table: [(&[&str], &str); 2] = [
         (&["list", "s3://backups/none/"], "there is no object under `s3://backups/none/`\n"),
@@ -410,7 +410,7 @@ fn that_nothing_is_there_is_said_unless_quiet_is_wanted() {
 
 #[test]
 fn a_program_reads_what_either_prune_would_remove_alike() {
-    let setting = Setting::new();
+    let setting = S3TestEnv::new();
     fs::create_dir(setting.env.path("here")).unwrap();
     for day in ["01", "02"] {
         let name = format!("backup-2026-11-{day}.tar.gz");

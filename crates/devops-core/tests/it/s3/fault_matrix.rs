@@ -13,7 +13,7 @@ use std::{
 use devops_core::kind::Kind;
 use devops_fakes::s3::FAULTS;
 
-use crate::s3::trial::{Ended, Wrong};
+use crate::s3::fault_case::{CaseOutcome, InjectedError};
 
 /// Most cases wait most of the time; more of them than a processor can serve would miss their answers.
 const PER_PROCESSOR: usize = 8;
@@ -24,7 +24,7 @@ pub(crate) trait Case: Sync {
     fn name(&self) -> String;
 
     /// Tries it; says what is not as it has to be.
-    fn judge(&self) -> Result<Ended, String>;
+    fn judge(&self) -> Result<CaseOutcome, String>;
 
     /// Returns whether it takes much longer than others.
     fn waits(&self) -> bool;
@@ -44,8 +44,8 @@ pub(crate) fn check<C: Case>(mut cases: Vec<C>) -> (usize, usize) {
             scope.spawn(|| {
                 while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
                     match case.judge() {
-                        Ok(Ended::Right) => drop(n_right.fetch_add(1, Ordering::Relaxed)),
-                        Ok(Ended::Honest) => {}
+                        Ok(CaseOutcome::Stored) => drop(n_right.fetch_add(1, Ordering::Relaxed)),
+                        Ok(CaseOutcome::ReportedFailure) => {}
                         Err(wrong) => {
                             bad.lock().unwrap().push(format!("{}: {wrong}", case.name()));
                         }
@@ -62,19 +62,19 @@ pub(crate) fn check<C: Case>(mut cases: Vec<C>) -> (usize, usize) {
 /// Where something goes wrong: at the first request of an operation, or that of one part.
 pub(crate) type Place = (&'static str, Option<u32>);
 
-fn at((operation, part): Place, fault: &'static str) -> Wrong {
-    Wrong { part, ..Wrong::once(operation, fault) }
+fn at((operation, part): Place, fault: &'static str) -> InjectedError {
+    InjectedError { part, ..InjectedError::once(operation, fault) }
 }
 
 /// Returns every fault at one place with every fault at the other; at the same place the second one
 /// meets the request after the first.
-pub(crate) fn pairs(places: &[Place]) -> Vec<[Wrong; 2]> {
+pub(crate) fn pairs(places: &[Place]) -> Vec<[InjectedError; 2]> {
     let mut pairs = Vec::new();
     for (n, &place) in places.iter().enumerate() {
         for &other in &places[n..] {
             let after = usize::from(place == other);
             for first in FAULTS {
-                let second = |fault| Wrong { after, ..at(other, fault) };
+                let second = |fault| InjectedError { after, ..at(other, fault) };
                 pairs.extend(FAULTS.map(|fault| [at(place, first), second(fault)]));
             }
         }
@@ -87,8 +87,8 @@ pub(crate) fn pairs(places: &[Place]) -> Vec<[Wrong; 2]> {
 pub(crate) fn check_pairs<C: Case>(
     name: &str,
     stride: usize,
-    pairs: &[[Wrong; 2]],
-    case: impl Fn(&[Wrong]) -> C,
+    pairs: &[[InjectedError; 2]],
+    case: impl Fn(&[InjectedError]) -> C,
 ) {
     check_some(name, stride, pairs.iter().map(|pair| || case(pair)));
 }
@@ -120,7 +120,7 @@ fn tell(line: &str) {
 }
 
 /// Returns which kinds of failure fit what goes wrong with a request that reads, deletes or puts a small object.
-pub(crate) fn kinds_of(wrong: &Wrong) -> &'static [Kind] {
+pub(crate) fn kinds_of(wrong: &InjectedError) -> &'static [Kind] {
     let is_head = wrong.operation == "HeadObject";
     match wrong.fault {
         // What a listing had is then another object, or none.
@@ -146,7 +146,7 @@ pub(crate) fn kinds_of(wrong: &Wrong) -> &'static [Kind] {
 }
 
 /// Returns whether such a request ends well in spite of this.
-pub(crate) fn passes(wrong: &Wrong) -> bool {
+pub(crate) fn passes(wrong: &InjectedError) -> bool {
     let is_once = wrong.times == Some(1);
     match wrong.fault {
         "bad-digest" => is_once && wrong.operation != "HeadObject",
