@@ -20,7 +20,7 @@ const CODAS: [&str; 16] =
 const ENDINGS: [&str; 12] =
     ["", "", "", "", "er", "ing", "ed", "tion", "able", "ly", "ment", "ness"];
 
-/// How many words there are, as a power of two.
+/// The number of words there are, as a power of two.
 const BITS: u32 = 13;
 
 /// A vocabulary, the most frequent words first.

@@ -60,7 +60,7 @@ pub(crate) enum LogFormat {
     Json,
 }
 
-/// What came of the arguments.
+/// The outcome of the arguments.
 pub(crate) enum Parsed<C> {
     /// The tool is to run.
     Run(C, Settings),

@@ -118,7 +118,7 @@ pub use stream::{Stream, spool};
 pub use survey::{Damage, survey};
 pub use verify::{Sampled, Verified, verify, verify_sample};
 
-/// Why an archive could not be created, read, restored or pruned.
+/// An error of an operation on an archive.
 #[derive(Debug, thiserror::Error)]
 pub enum ArchiveError {
     /// A file could not be read or written.
@@ -150,7 +150,7 @@ pub enum ArchiveError {
     OtherOrigin {
         /// The newest archive of the name.
         newest: PathBuf,
-        /// Where it came from.
+        /// The origin.
         found: Box<Origin>,
         /// Is set if it came from another machine of the same name.
         is_other_machine: bool,
@@ -160,7 +160,7 @@ pub enum ArchiveError {
     WrongKind {
         /// The path as given.
         path: PathBuf,
-        /// What it is.
+        /// The kind of thing.
         what: String,
     },
     /// The file holds no tar, compressed or not.
@@ -174,9 +174,9 @@ pub enum ArchiveError {
     Damaged {
         /// The file.
         path: PathBuf,
-        /// How many entries were whole.
+        /// The number of entries that were whole.
         n_entries: u64,
-        /// What is wrong.
+        /// The error.
         reason: String,
     },
     /// The archive is encrypted, and nothing at hand opens it.
@@ -184,7 +184,7 @@ pub enum ArchiveError {
     Encrypted {
         /// The file.
         path: PathBuf,
-        /// Why it stays closed.
+        /// The reason it stays closed.
         reason: &'static str,
     },
     /// None of the paths or patterns given is in the archive.

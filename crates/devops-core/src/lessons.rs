@@ -23,7 +23,7 @@ use crate::{
     kind::{HasKind, Kind},
 };
 
-/// Why a lesson refuses its input or fails.
+/// The reason a lesson refuses its input or fails.
 #[derive(Debug, thiserror::Error)]
 pub enum LessonError {
     /// The text is no whole number.
@@ -66,7 +66,7 @@ pub enum LessonError {
     Index {
         /// The index that was given.
         index: i64,
-        /// How many items there are.
+        /// The number of items there are.
         length: usize,
         /// The lowest index that works.
         lowest: i64,

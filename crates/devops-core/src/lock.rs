@@ -72,7 +72,7 @@ pub struct LockOwner {
     pub pid: u32,
     /// The name of its host.
     pub host: String,
-    /// When it was started, as RFC 3339.
+    /// The time it was started, as RFC 3339.
     pub since: String,
     boot: String,
     pid_namespace: String,
@@ -114,13 +114,13 @@ struct OwnerRecord {
 pub struct LockRequest<'a> {
     /// This process.
     pub holder: &'a LockOwner,
-    /// Whether others may share the lock.
+    /// Is set if others may share the lock.
     pub mode: LockMode,
     /// How long to wait for others to let go.
     pub wait: Duration,
 }
 
-/// What happens while a folder is locked.
+/// An event while a folder is locked.
 #[derive(Debug)]
 pub enum LockEvent<'a> {
     /// The lock is held, and waited for.
@@ -131,7 +131,7 @@ pub enum LockEvent<'a> {
     Unlocked(&'static str),
 }
 
-/// Why a folder could not be locked.
+/// The reason a folder could not be locked.
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
     /// The folder or its lock file could not be used.

@@ -27,7 +27,7 @@ pub use self::{
 };
 use crate::kind::{HasKind, Kind};
 
-/// Why the host cannot be read at all.
+/// The reason the host cannot be read at all.
 #[derive(Debug, thiserror::Error)]
 pub enum MetricsError {
     /// Neither of the two files that every Linux host has is there.

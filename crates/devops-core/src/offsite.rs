@@ -30,7 +30,7 @@ use crate::{
 use futures_util::future::LocalBoxFuture;
 pub use stream::{OnStderr, StreamError, StreamInput, StreamPut, put_stream};
 
-/// Which object an archive is made from.
+/// The archive in a store that a new object copies parts from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Base {
     /// The newest archive of the same name beside it, or the one that it replaces.
@@ -74,7 +74,7 @@ pub fn put<'a>(
     })
 }
 
-/// What is known of the object that is copied from.
+/// The object that parts are copied from.
 struct Found {
     uri: S3Uri,
     etag: String,

@@ -55,7 +55,7 @@ impl HasKind for EmptyPolicy {
     }
 }
 
-/// Why one is kept.
+/// The reason one is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KeepReason {
     /// One of the newest.

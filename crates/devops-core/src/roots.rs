@@ -13,7 +13,7 @@ static FOUND: LazyLock<CertificateResult> = LazyLock::new(load_native_certs);
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("this host has no CA certificates{}", .reason.as_ref().map(|it| format!(": {it}")).unwrap_or_default())]
 pub struct NoRoots {
-    /// Why none was found, where anything is known.
+    /// The reason none was found, where anything is known.
     pub reason: Option<String>,
 }
 

@@ -68,7 +68,7 @@ pub use stack::{Stack, StackOptions};
 pub use unsaved::{Recovered, UnsavedError};
 pub use work::Watch;
 
-/// What happens while terraform works.
+/// An event while terraform works.
 #[derive(Clone, Debug)]
 pub enum TerraformEvent {
     /// A command starts.
@@ -89,7 +89,7 @@ pub enum TerraformEvent {
     Signalled {
         /// The signal that was sent.
         signal: i32,
-        /// What led to it.
+        /// The cause.
         reason: SignalReason,
     },
     /// An error came that may pass, and the command is tried again.
@@ -106,7 +106,7 @@ pub enum TerraformEvent {
     },
 }
 
-/// Why a terraform run did not succeed.
+/// The reason a terraform run did not succeed.
 #[derive(Debug, thiserror::Error)]
 pub enum TerraformError {
     /// Terraform could not be run.
@@ -128,7 +128,7 @@ pub enum TerraformError {
     Failed {
         /// The program and its subcommand.
         command: String,
-        /// How it ended.
+        /// The status at the end.
         end: ChildStatus,
         /// The error may pass by itself: of the network, or of a service that is busy.
         is_transient: bool,

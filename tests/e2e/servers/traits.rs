@@ -10,26 +10,26 @@ pub(crate) struct Traits {
     name: &'static str,
     /// The best proof that it can give of an object in one piece, and of one in parts.
     pub(crate) proofs: [&'static str; 2],
-    /// Whether it refuses a wrong checksum.
+    /// Is set if it refuses a wrong checksum.
     pub(crate) compares: bool,
-    /// Whether a key that is taken is refused where that is asked for.
+    /// Is set if a key that is taken is refused where that is asked for.
     pub(crate) conditions: bool,
-    /// Whether pieces of objects are copied into uploads, as far as a small one shows.
+    /// Is set if pieces of objects are copied into uploads, as far as a small one shows.
     pub(crate) copies: Option<bool>,
     pub(crate) lists_parts: bool,
     pub(crate) lists_uploads: bool,
     pub(crate) lists_versions: bool,
-    /// Whether an upload can be removed.
+    /// Is set if an upload can be removed.
     pub(crate) aborts: bool,
-    /// Whether a bucket has to be there before something is put into it.
+    /// Is set if a bucket has to be there before something is put into it.
     pub(crate) needs_buckets: bool,
-    /// Whether metadata of an object is kept.
+    /// Is set if metadata of an object is kept.
     pub(crate) metadata: bool,
     /// Is set if a key that is also a prefix of others does them no harm.
     pub(crate) nests: bool,
-    /// Whether it encrypts with keys that it is given.
+    /// Is set if it encrypts with keys that it is given.
     pub(crate) customer_keys: bool,
-    /// Whether it keeps an object under just this key.
+    /// Is set if it keeps an object under just this key.
     pub(crate) keeps: fn(&str) -> bool,
 }
 

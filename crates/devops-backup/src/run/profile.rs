@@ -197,7 +197,7 @@ impl EventPrinter<'_> {
     }
 }
 
-/// What became of all profiles.
+/// The outcome of all profiles.
 #[derive(Default)]
 struct Verdict {
     worst: Option<Problem>,

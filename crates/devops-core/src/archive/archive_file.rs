@@ -32,9 +32,9 @@ use crate::{
 /// An archive file, and what opens it if it is encrypted.
 #[derive(Clone, Copy, Debug)]
 pub struct Archive<'a> {
-    /// Where it is.
+    /// The path.
     pub path: &'a Path,
-    /// What may open it.
+    /// The keys that may open it.
     pub keys: &'a Keys,
 }
 

@@ -1,4 +1,4 @@
-//! Where the bytes of an archive go: encrypted, then counted and hashed; in plain also into the cache.
+//! Writes an archive: encrypted, then counted and hashed; unencrypted also into the cache.
 
 use std::io::{self, Write};
 
@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::{encryption::Recipients, reuse_cache::CachedCopy};
 
-/// What arrived.
+/// The size and hash of the written archive.
 #[derive(Clone, Debug, Default)]
 pub(super) struct WriteStats {
     pub(super) n_bytes: u64,

@@ -46,7 +46,7 @@ mod small;
 use open_file::open;
 use pending_entry::{PendingEntry, identity, is_same_state};
 
-/// What was packed so far.
+/// The running totals.
 #[derive(Debug, Default)]
 pub(super) struct PackStats {
     pub(super) n_bytes: u64,
@@ -87,7 +87,7 @@ pub(super) struct Archiver<'a> {
     on_event: &'a mut dyn FnMut(CreateEvent<'_>),
     /// The first path of every file that has more names, and what it was like then.
     first_links: HashMap<FileId, (PathBuf, Meta)>,
-    /// How many contents were sent.
+    /// The number of contents that were sent.
     n_contents: u64,
     silent_changes: Vec<SilentChange>,
     stats: PackStats,

@@ -73,7 +73,7 @@ pub(super) struct AttributeReader {
 pub(super) struct Attributes {
     /// Those that were read, sorted by name.
     pub(super) xattrs: Vec<Xattr>,
-    /// What could not be read, and why.
+    /// The attributes that could not be read, with the reason.
     pub(super) faults: Vec<String>,
     /// The access list that is not among them.
     skipped: Option<Vec<u8>>,
@@ -192,7 +192,7 @@ impl Attributes {
     }
 }
 
-/// How to get at one thing.
+/// A handle to a file: open, or by path.
 enum Handle<'a> {
     Open(BorrowedFd<'a>),
     Link(&'a str),

@@ -3,7 +3,7 @@
 /// The unit of a tar file.
 pub(super) const BLOCK: usize = 512;
 
-/// What ends a tar file.
+/// The end of a tar file.
 pub(super) const END: [u8; 2 * BLOCK] = [0; 2 * BLOCK];
 
 /// Returns how many zeros follow `size` bytes of content.

@@ -1,4 +1,4 @@
-//! What is under way between the one who feeds jobs, the workers, and who takes their results in order.
+//! A bounded queue of jobs whose results are used in order.
 //!
 //! Hundreds of jobs may wait, since most say no more than what to copy; so a slow walk through small
 //! files finds the workers busy with the large ones before. The bytes that jobs hold are limited, once
@@ -10,7 +10,7 @@ use std::{
     sync::{Condvar, Mutex, MutexGuard, PoisonError},
 };
 
-/// How many jobs may wait, whatever they hold.
+/// The number of jobs that may wait, whatever they hold.
 const MAX_WAITING: usize = 512;
 
 /// Bytes: what a job holds, or what all may hold.

@@ -1,4 +1,4 @@
-//! When a file that changed while it was read is read again.
+//! Retries the read of a file that changed while it was read.
 //!
 //! The rule of borg 2: up to ten reads of a file, with pauses that grow from a millisecond to ten
 //! seconds; one that never stands still goes in as it was last and is named. Most writers are done
@@ -16,7 +16,7 @@ const PAUSES: [u64; 9] = [1, 3, 10, 32, 100, 316, 1000, 3162, 10_000];
 /// The share of what is left that one file may use up.
 const SHARE: u32 = 4;
 
-/// What came of reading a file once.
+/// The result of one read of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ReadState<T> {
     /// It stood still.
@@ -25,7 +25,7 @@ pub(super) enum ReadState<T> {
     Changed(T),
 }
 
-/// How time passes; a test lets it pass at once.
+/// A source of time; a test lets it pass at once.
 pub(super) trait Time {
     /// Returns the time since some moment.
     fn now(&self) -> Duration;
@@ -56,7 +56,7 @@ impl Time for RealTime<'_> {
     }
 }
 
-/// How much longer a run waits for files to stand still.
+/// The time that is left to wait for files that change.
 #[derive(Debug)]
 pub(super) struct RereadBudget {
     left: Duration,

@@ -10,7 +10,7 @@ use std::{os::unix::ffi::OsStrExt, path::Path};
 ///
 /// A power of two of BLAKE3's chunks, as [`content`](super::content) needs.
 pub(super) const SLICE: u64 = 1 << 20;
-/// What an entry counts beside its content: three blocks, as most have.
+/// The size of an entry beside its content: three blocks, as most have.
 const HEADERS: u64 = 1536;
 /// A group does not end below this size, but where it would pass [`MAX`].
 const MIN: u64 = 512 << 10;

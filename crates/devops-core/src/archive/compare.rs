@@ -34,7 +34,7 @@ use super::{
 };
 use crate::{cancel::Cancel, fs::PathError, limits::Limit};
 
-/// How one path differs.
+/// The difference of a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Difference {
     /// It is only in the second.
@@ -49,11 +49,11 @@ pub enum Difference {
 /// The result of a comparison.
 #[derive(Debug, Default)]
 pub struct Comparison {
-    /// What differs, by path.
+    /// The differences by path.
     pub differences: BTreeMap<PathBuf, Difference>,
-    /// How many entries the first has.
+    /// The number of entries the first has.
     pub n_entries: u64,
-    /// What of the folder could not be read.
+    /// The paths of the folder that could not be read.
     pub unreadable: Vec<Skipped>,
     /// The things that were not compared.
     pub notes: Vec<&'static str>,
@@ -63,7 +63,7 @@ pub struct Comparison {
 const NO_ATTRIBUTES_TOLD: &str = "extended attributes, access control lists and capabilities were not compared \
      where an archive does not say which an entry has: it is of another tool, or of an older version";
 
-/// What is compared of an entry.
+/// The properties of an entry that are compared.
 #[derive(Debug)]
 struct Facts {
     kind: EntryKind,

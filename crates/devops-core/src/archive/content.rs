@@ -190,7 +190,7 @@ pub(super) struct Span {
     pub(super) part: Part,
 }
 
-/// What a span is of its content.
+/// The position of a span in its content.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Part {
     /// All of it.

@@ -204,7 +204,7 @@ pub fn create_to_writer(
     })
 }
 
-/// What is said of a file whose content changed without its times.
+/// The warning for a file whose content changed without its times.
 const BITROT_WARNING: &str = "its content is another, and nothing about the file says that it was written to: \
     a disk may be failing; earlier archives hold what it was";
 

@@ -1,4 +1,4 @@
-//! Who can open an encrypted archive, and what opens it.
+//! age recipients and identities.
 //!
 //! The format is version 1 of age, <https://c2sp.org/age>: `age -d` and `rage -d` open what is made here.
 //! Recipients are public, so a host that can make backups cannot read its old ones.
@@ -213,7 +213,7 @@ fn spool(path: &Path, mut input: Input) -> Result<File, PathError> {
     }
 }
 
-/// Why a file stays closed.
+/// The reason a file stays closed.
 pub(super) enum NotDecrypted {
     /// The keys do not fit.
     Encrypted(&'static str),

@@ -26,7 +26,7 @@ pub struct Entry {
     pub gname: OwnerName,
     /// The bytes of the file; 0 for all but files.
     pub size: u64,
-    /// When the content last changed.
+    /// The modification time of the content.
     pub mtime: Timestamp,
     /// Its extended attributes, sorted by name, access control lists and capabilities among them.
     pub xattrs: Vec<Xattr>,
@@ -55,7 +55,7 @@ pub enum EntryKind {
     Folder,
     /// A symbolic link to `target`.
     Symlink {
-        /// Where it points, as stored.
+        /// The target, as stored.
         target: PathBuf,
     },
     /// Another name of the entry `target`.

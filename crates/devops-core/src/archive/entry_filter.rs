@@ -1,4 +1,4 @@
-//! Which entries of an archive are asked for.
+//! Filters the entries of an archive.
 
 use std::{
     collections::HashMap,

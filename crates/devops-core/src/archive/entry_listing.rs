@@ -13,10 +13,10 @@ use super::{
 };
 use crate::{archive_index::Origin, cancel::Cancel};
 
-/// What an archive holds.
+/// The entries of an archive.
 pub(super) struct EntryListing {
     source: Source,
-    /// Whether contents without a hash in an index are read for it.
+    /// Is set if contents without a hash in an index are read for it.
     is_hashed: bool,
 }
 

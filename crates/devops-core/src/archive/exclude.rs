@@ -1,4 +1,4 @@
-//! Which paths a backup leaves out, by patterns like those of `.gitignore`.
+//! Excludes paths by patterns like those of `.gitignore`.
 
 use std::{
     ffi::OsStr,

@@ -91,7 +91,7 @@ fn push_sparse(entry: &Entry, records: &mut Vec<u8>) {
     push_record(records, b"GNU.sparse.name", entry.path.as_os_str().as_bytes());
 }
 
-/// What stands before the header of an entry.
+/// The extension headers before an entry.
 #[derive(Default)]
 struct Extras {
     records: Vec<u8>,

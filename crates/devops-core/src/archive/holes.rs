@@ -1,4 +1,4 @@
-//! Where the content of a sparse file is: the rest is holes, which read as zeros.
+//! Finds the data and the holes of a sparse file.
 //!
 //! The map is a moment's: what is written into a hole later shows in the file's times and size, so
 //! whoever trusts it looks at them again afterwards, as with any file read. At any doubt a part counts

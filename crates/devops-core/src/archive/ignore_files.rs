@@ -23,23 +23,23 @@ use super::gitignore::Gitignore;
 
 /// The most an ignore file may hold, in bytes.
 const MAX_IGNORE_FILE: u64 = 1 << 20;
-/// What makes a folder a repository.
+/// The name that makes a folder a repository.
 const GIT: &str = ".git";
 /// The file that marks the folder of a cache.
 pub(super) const CACHE_TAG: &str = "CACHEDIR.TAG";
-/// How it begins, by <https://bford.info/cachedir/>.
+/// Its first bytes, by <https://bford.info/cachedir/>.
 const CACHE_SIGNATURE: &[u8] = b"Signature: 8a477f597d28d172789f06886806bc55";
 
-/// Which files in a source decide what is left out.
+/// The files in a source that exclude paths.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ExcludeMarkers {
-    /// Whether the patterns of `.gitignore` and `.backupignore` files do.
+    /// Is set if the patterns of `.gitignore` and `.backupignore` files do.
     pub ignore_files: bool,
-    /// Whether `CACHEDIR.TAG` does: its folder goes in with nothing but that file.
+    /// Is set if `CACHEDIR.TAG` does: its folder goes in with nothing but that file.
     pub caches: bool,
 }
 
-/// What the ignore files of one folder say.
+/// The ignore files of one folder.
 pub(super) struct IgnoreFiles {
     ours: Gitignore,
     git: Gitignore,

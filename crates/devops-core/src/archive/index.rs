@@ -45,12 +45,12 @@ const COMPRESSOR: u64 = 2;
 const LEVEL: Level = Level::DENSE;
 /// How much of the index is compressed at once.
 const BLOCK: usize = 256 << 10;
-/// How an archive was made.
+/// Parameters an archive was built with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct BuildParams {
     pub(super) level: Level,
     pub(super) is_reproducible: bool,
-    /// When the run began: what changed about then or later may have changed again unnoticed.
+    /// The start of the run: a file that changed about then or later may have changed again unnoticed.
     pub(super) started: Timestamp,
 }
 
@@ -335,7 +335,7 @@ impl Index {
 pub(super) struct IndexCursor {
     /// The byte of the index where the next record begins.
     at: usize,
-    /// How many entries and hashes are behind.
+    /// The number of entries and hashes before it.
     n: u64,
     n_hashes: usize,
     tar_offset: u64,

@@ -12,14 +12,14 @@ use super::{
 };
 use crate::{archive_index::Origin, cancel::Cancel};
 
-/// What a list shows.
+/// A line of a list.
 #[derive(Debug)]
 pub enum ListEvent<'a> {
-    /// Where the archive came from, first of all, where it says so.
+    /// The origin of the archive, first of all, if it is recorded.
     Origin(&'a Origin),
     /// An entry.
     Entry(&'a Entry),
-    /// What is odd about the archive and no damage, last of all.
+    /// A remark about the archive that is no damage, last of all.
     Note(&'static str),
 }
 

@@ -1,11 +1,11 @@
-//! What the system says about a file, in the types of an archive.
+//! File metadata in the types of an archive.
 
 use rustix::fs::{FileType, Stat, major, minor};
 
 use super::entry::Timestamp;
 pub(super) use crate::fs::FileId;
 
-/// What `stat` says about a file.
+/// The metadata of a file by `stat`.
 #[derive(Clone, Debug)]
 pub(super) struct Meta {
     pub(super) id: FileId,

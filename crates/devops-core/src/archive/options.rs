@@ -95,12 +95,12 @@ pub struct Reproducible {
     pub latest_mtime: Option<i64>,
 }
 
-/// Where plain copies are kept.
+/// The cache of unencrypted copies.
 #[derive(Clone, Copy, Debug)]
 pub struct ReuseCache<'a> {
     /// The folder, made if missing. Nothing of it goes into an archive.
     pub folder: &'a Path,
-    /// Whether an encrypted archive leaves a copy there; if not, that of an earlier one is removed.
+    /// Is set if an encrypted archive leaves a copy there; if not, that of an earlier one is removed.
     pub keep: bool,
 }
 

@@ -38,12 +38,12 @@ const EACH: usize = 2 * MIB;
 const AHEAD: usize = 16 * MIB;
 /// How much of neighbours in the parent archive is copied at once: more costs memory, less costs calls.
 const RUN: u64 = MIB as u64;
-/// How many neighbours at most: holes are next to nothing.
+/// The largest number of neighbours: holes are next to nothing.
 const MAX_RUN: usize = 1024;
 /// What the result of the smallest piece takes.
 const LEAST: usize = 4096;
 
-/// Where the archive goes.
+/// The output of an archive.
 pub(super) struct Output<'a> {
     pub(super) writer: &'a mut (dyn Write + Send),
     /// The name it has in errors.
@@ -66,7 +66,7 @@ struct Job {
     answer: SyncSender<Answer>,
 }
 
-/// What the writer gets, in order.
+/// A message to the writer, in order.
 enum Next {
     Piece(Receiver<Answer>, Cost),
     End(Box<EntryWriter>, Vec<SilentChange>),

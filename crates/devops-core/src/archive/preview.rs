@@ -1,4 +1,4 @@
-//! What an archive would hold, without making one.
+//! Previews an archive.
 
 use std::{io, path::Path};
 

@@ -20,7 +20,7 @@ use candidate::look;
 pub use candidate::{Candidate, PruneOptions};
 use scan::Scan;
 
-/// What a prune does; deciding is separate from doing.
+/// The plan of a prune.
 #[derive(Clone, Debug)]
 pub struct PrunePlan {
     /// The archives, by source, newest first.

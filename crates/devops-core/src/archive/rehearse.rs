@@ -140,7 +140,7 @@ fn compare(
 /// What a restore said of the entries, by their paths.
 #[derive(Default)]
 struct Restored {
-    /// Why they are not as they should be.
+    /// The reason they are not as they should be.
     reasons: BTreeMap<PathBuf, String>,
     /// The attributes that they have in the archive.
     xattrs: BTreeMap<PathBuf, Vec<Xattr>>,

@@ -14,7 +14,7 @@ use super::{
 /// The reason for which a folder on another file system is stored empty.
 pub(super) const ELSEWHERE: &str = "on another file system";
 
-/// What belongs into a backup.
+/// Selects the paths of a backup.
 #[derive(Default)]
 pub(super) struct Selection {
     pub(super) excludes: Excludes,
@@ -31,7 +31,7 @@ pub(super) struct Selection {
     pub(super) copies: Option<FileId>,
 }
 
-/// What happens to one thing found.
+/// The decision about a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     /// It goes in, with all below it.

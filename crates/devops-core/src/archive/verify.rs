@@ -11,7 +11,7 @@ use super::{
 };
 use crate::cancel::Cancel;
 
-/// What a whole archive holds.
+/// The result of verifying a whole archive.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Verified {
     /// The number of entries.
@@ -20,7 +20,7 @@ pub struct Verified {
     pub n_files: u64,
     /// The bytes of their content.
     pub n_bytes: u64,
-    /// What is odd about the archive and no damage, such as garbage behind its end.
+    /// Remarks about the archive that are no damage, such as garbage after its end.
     pub notes: Vec<&'static str>,
 }
 
@@ -69,12 +69,12 @@ pub(super) fn read_all(
     Ok(verified)
 }
 
-/// What a random sample of an archive showed to be whole.
+/// The result of verifying a random sample.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sampled {
-    /// How many segments were decoded and compared with their hashes.
+    /// The number of segments that were decoded and compared with their hashes.
     pub n_segments: u64,
-    /// How many the archive has.
+    /// The number of the archive has.
     pub n_of: u64,
     /// The bytes of the tar in them.
     pub n_bytes: u64,

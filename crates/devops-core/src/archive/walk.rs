@@ -44,7 +44,7 @@ pub(super) struct Found<'a> {
     pub(super) meta: Meta,
 }
 
-/// What is told of a walk.
+/// The visitor of a walk.
 pub(super) trait Visitor {
     type Error: From<Cancelled>;
 

@@ -66,7 +66,7 @@ const EMPTY_MEMBER: [u8; 10] = [0x1f, 0x8b, 8, 4, 0, 0, 0, 0, 0, 255];
 /// An empty final block, and the checksum and length of nothing.
 const EMPTY_BODY: [u8; 10] = [3, 0, 0, 0, 0, 0, 0, 0, 0, 0];
 
-/// What the footer says of the archive.
+/// The footer of an archive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Footer {
     /// Where the index begins, which is where the first member ends.

@@ -23,7 +23,7 @@ const MAX_RATIO: u64 = 1032;
 /// long names come on top. What would be larger is not believed.
 pub(crate) const MAX_SEGMENT: u64 = 64 << 20;
 
-/// How an archive was made, in the numbers of the format.
+/// Parameters an archive was built with, in the numbers of the format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct RawBuildParams {
     pub(crate) level: u8,

@@ -67,7 +67,7 @@ impl BackupName {
     }
 }
 
-/// What the file name of an archive says.
+/// The parts of an archive's file name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ArchiveName {
     /// The name of the backup.

@@ -1,4 +1,4 @@
-//! Where an archive came from: the global pax comment every archive of ours begins with.
+//! The origin of an archive: the global pax comment at its start.
 //!
 //! `devops-backup/1 started=2026-11-22T08:49:39+01:00 host=web-1 source=/srv/data`, where every byte of
 //! a value but visible ASCII, and `%` itself, is written as `%XX`. Fields may be added behind: `machine`
@@ -17,7 +17,7 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use super::MARK;
 
-/// Where and when an archive was made.
+/// The host, source and time of an archive.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin {
     /// The name of the host, or the one it was given.
@@ -28,7 +28,7 @@ pub struct Origin {
     pub source: PathBuf,
     /// The source without symbolic links, where that is another path.
     pub resolved: Option<PathBuf>,
-    /// When the work began, at the host's local offset.
+    /// The time the work began, at the host's local offset.
     pub started: OffsetDateTime,
 }
 

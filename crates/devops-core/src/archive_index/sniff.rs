@@ -1,4 +1,4 @@
-//! What the first bytes of an archive tell: who made it, and where it came from.
+//! Recognizes archives by their first bytes.
 
 use flate2::{Decompress, FlushDecompress};
 
@@ -13,7 +13,7 @@ const SIZE_AT: std::ops::Range<usize> = 124..136;
 const TYPE_AT: usize = 156;
 const GZIP: &[u8] = &[0x1f, 0x8b];
 
-/// What the first bytes of an archive tell.
+/// The kind of a file by its first bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum FileSignature {
     /// It is ours and says where it came from.

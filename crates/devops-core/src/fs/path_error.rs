@@ -15,7 +15,7 @@ pub struct PathError {
     pub action: &'static str,
     /// The path it was tried on.
     pub path: PathBuf,
-    /// What the system said.
+    /// The system's message.
     pub source: io::Error,
 }
 

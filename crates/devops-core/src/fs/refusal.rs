@@ -1,4 +1,4 @@
-//! Why a path is refused, as errors that travel inside an I/O error.
+//! The reason a path is refused, as errors that travel inside an I/O error.
 
 /// Something stands in a path that is neither followed nor written to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

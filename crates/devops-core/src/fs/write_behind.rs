@@ -10,7 +10,7 @@ use std::{
     thread::{self, JoinHandle},
 };
 
-/// How many bytes are sent to the disk at a time.
+/// The number of bytes that are sent to the disk at a time.
 const STRETCH: usize = 16 << 20;
 
 /// Syncs a file again and again, beside the one who writes it.

@@ -6,7 +6,7 @@ use bigdecimal::{BigDecimal, RoundingMode, Zero};
 
 use super::{LessonError, number};
 
-/// How many digits a quotient without an end is rounded to.
+/// The number of digits a quotient without an end is rounded to.
 const QUOTIENT_DIGITS: NonZeroU64 = NonZeroU64::new(28).expect("not zero");
 
 /// One of the four operations.
@@ -27,7 +27,7 @@ pub enum Operator {
 pub struct Answer {
     /// The digits, without an exponent.
     pub text: String,
-    /// Whether the digits are the whole truth; a quotient may go on for ever.
+    /// Is set if the digits are the whole truth; a quotient may go on for ever.
     pub exact: bool,
 }
 

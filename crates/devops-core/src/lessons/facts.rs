@@ -28,7 +28,7 @@ pub struct Facts {
     pub kernel: Option<String>,
     /// The architecture this program was built for.
     pub arch: &'static str,
-    /// How many processors there are to use.
+    /// The number of processors there are to use.
     pub n_cpus: Option<usize>,
     /// What the processors call themselves.
     pub cpu_model: Option<String>,
@@ -73,7 +73,7 @@ pub struct Disk {
     pub device: String,
     /// The kind of file system.
     pub file_system: String,
-    /// How large it is.
+    /// The size of it.
     pub total_bytes: u64,
     /// What an ordinary user may still write.
     pub available_bytes: u64,

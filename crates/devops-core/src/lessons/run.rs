@@ -33,13 +33,13 @@ pub struct Attempt {
     pub exit: u8,
     /// The signal that killed the command.
     pub signal: Option<i32>,
-    /// Whether it was stopped because it took too long.
+    /// Is set if it was stopped because it took too long.
     pub timed_out: bool,
     /// How long it ran.
     pub seconds: f64,
 }
 
-/// What happens while a command runs.
+/// An event while a command runs.
 #[derive(Debug)]
 pub enum RunEvent<'a> {
     /// The command wrote these bytes.

@@ -1,4 +1,4 @@
-//! Whether services are up: systemd units, TCP ports, HTTP addresses, processes, files.
+//! Is set if services are up: systemd units, TCP ports, HTTP addresses, processes, files.
 
 mod host;
 mod net;

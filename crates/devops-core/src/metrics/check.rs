@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::sample::{HIGH, NORMAL};
 use crate::kind::{HasKind, Kind};
 
-/// Why a text is not a limit.
+/// The reason a text is not a limit.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LimitError {
     /// It is not one or two percentages.

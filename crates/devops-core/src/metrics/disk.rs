@@ -53,7 +53,7 @@ impl Space {
     }
 }
 
-/// Why the space of a file system is not known.
+/// The reason the space of a file system is not known.
 #[derive(Debug, thiserror::Error)]
 pub enum DiskError {
     /// The file system does not answer; it is not asked again before it has.

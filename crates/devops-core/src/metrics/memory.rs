@@ -20,7 +20,7 @@ pub struct MemField {
     pub name: String,
     /// The value; in bytes when `is_size`.
     pub value: u64,
-    /// Whether the value is a size and not a count.
+    /// Is set if the value is a size and not a count.
     pub is_size: bool,
 }
 

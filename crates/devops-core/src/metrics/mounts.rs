@@ -18,7 +18,7 @@ pub struct Mount {
     pub mount_point: PathBuf,
     /// The type: `ext4`, `nfs4`, `tmpfs`.
     pub filesystem: String,
-    /// Whether it is mounted read-only.
+    /// Is set if it is mounted read-only.
     pub read_only: bool,
     /// The device number, the same for every mount of one file system.
     pub device_number: String,

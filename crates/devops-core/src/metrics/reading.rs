@@ -58,7 +58,7 @@ pub struct Reading {
 pub struct Problem {
     /// `cpu`, `memory`, `load`, `uptime` or `network`.
     pub source: &'static str,
-    /// What the system said.
+    /// The system's message.
     pub message: String,
 }
 

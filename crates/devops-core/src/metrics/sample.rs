@@ -26,7 +26,7 @@ pub struct Sample {
     /// Always `sample`.
     #[serde(rename = "type")]
     pub kind: &'static str,
-    /// When the interval ended.
+    /// The time the interval ended.
     pub time: Timestamp,
     /// The length of the interval; none before two readings.
     pub interval_seconds: Option<f64>,
@@ -36,7 +36,7 @@ pub struct Sample {
     pub system: System,
     /// Seconds since boot.
     pub uptime_seconds: Option<f64>,
-    /// When the host started.
+    /// The time the host started.
     pub boot_time: Option<Timestamp>,
     /// How the processors spent the interval.
     pub cpu: CpuUsage,
@@ -52,7 +52,7 @@ pub struct Sample {
     pub network: Vec<NetworkUsage>,
     /// [`NORMAL`], [`HIGH`] or [`UNKNOWN`].
     pub message: &'static str,
-    /// Whether CPU or memory is above [`HIGH_PERCENT`].
+    /// Is set if CPU or memory is above [`HIGH_PERCENT`].
     pub high: bool,
     /// Sources that could not be read.
     pub errors: Vec<Problem>,

@@ -28,12 +28,12 @@ pub use error::PruneError;
 pub use request::PruneRequest;
 pub use stored_archive::{ObjectDecision, StoredArchive};
 
-/// What a prune does; deciding is separate from doing.
+/// The plan of a prune.
 #[derive(Clone, Debug)]
 pub struct OffsitePlan {
     /// The archives, by source, newest first.
     pub archives: Vec<StoredArchive>,
-    /// Whether a deletion only hides, or nothing where the store does not say.
+    /// Is set if a deletion only hides, or nothing where the store does not say.
     pub keeps_versions: Option<bool>,
 }
 

@@ -16,7 +16,7 @@ use crate::{
     },
 };
 
-/// Where a stream comes from.
+/// The input of a stream.
 pub enum StreamInput {
     /// What is open already. Its reads end at signals, or a spool waits for them.
     Input(Box<dyn Read + Send>),
@@ -37,7 +37,7 @@ impl StreamInput {
 /// Takes what a command writes to stderr, on a thread of its own.
 pub type OnStderr = Box<dyn FnMut(&[u8]) + Send>;
 
-/// How a stream is put.
+/// The settings of a put of a stream.
 pub struct StreamPut<'a> {
     /// The store.
     pub context: S3Context<'a>,
@@ -47,11 +47,11 @@ pub struct StreamPut<'a> {
     pub base: &'a Base,
     /// The folder where the stream is written down before it is sent, if it is.
     pub spool: Option<&'a Path>,
-    /// How many bytes it must have; otherwise an archive of ours must have its footer.
+    /// The number of bytes it must have; otherwise an archive of ours must have its footer.
     pub expect_size: Option<u64>,
 }
 
-/// Why a stream was not put anywhere.
+/// The reason a stream was not put anywhere.
 #[derive(Debug, thiserror::Error)]
 pub enum StreamError {
     /// It could not be read, or no object be made of it.

@@ -38,7 +38,7 @@ pub enum CommandReaderError {
     Failed {
         /// The program as given.
         program: OsString,
-        /// How it ended.
+        /// The status at the end.
         end: ChildStatus,
     },
     /// It has ended, and something that it started has not.
@@ -52,12 +52,12 @@ pub enum CommandReaderError {
     NotSupervised {
         /// The program as given.
         program: OsString,
-        /// What the system said.
+        /// The system's message.
         message: String,
     },
 }
 
-/// What a running command writes to stdout.
+/// The stdout of a running command.
 ///
 /// It ends only after the command has exited with 0; another exit, or a pipe that something else keeps
 /// open, is an error that holds a [`CommandReaderError`]. Bytes that nobody reads make the command wait. After a

@@ -8,7 +8,7 @@ use crate::{
     limits::Limit,
 };
 
-/// Why a child could not be run.
+/// An error of running a child.
 #[derive(Debug, thiserror::Error)]
 pub enum ProcessError {
     /// No such program.
@@ -22,7 +22,7 @@ pub enum ProcessError {
     NotExecutable {
         /// The program as given.
         program: OsString,
-        /// What the system said.
+        /// The system's message.
         source: io::Error,
     },
     /// The program is a script, and what should read it does not exist.
@@ -40,7 +40,7 @@ pub enum ProcessError {
         program: OsString,
         /// The working folder.
         dir: PathBuf,
-        /// What the system said.
+        /// The system's message.
         source: io::Error,
     },
     /// The program or an argument holds a NUL byte.
@@ -54,7 +54,7 @@ pub enum ProcessError {
     NotSupervised {
         /// The program as given.
         program: OsString,
-        /// What the system said.
+        /// The system's message.
         source: io::Error,
     },
     /// The command wanted the terminal, which we did not have, and was stopped.

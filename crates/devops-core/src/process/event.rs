@@ -1,6 +1,6 @@
 //! Events of a running child.
 
-/// Which stream bytes came from.
+/// A standard output stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StdStream {
     /// Standard output.
@@ -9,7 +9,7 @@ pub enum StdStream {
     Stderr,
 }
 
-/// What happens while a child runs.
+/// An event of a running child.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ProcessEvent {
     /// The child runs.
@@ -28,12 +28,12 @@ pub enum ProcessEvent {
     Signalled {
         /// The signal that was sent.
         signal: i32,
-        /// What led to it.
+        /// The cause.
         reason: SignalReason,
     },
 }
 
-/// Why a child was sent a signal.
+/// The cause of a signal to a child.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SignalReason {
     /// This signal came to us.

@@ -4,7 +4,7 @@ use std::{fmt, time::Duration};
 
 use crate::cancel::signal_name;
 
-/// How a child ended.
+/// The exit code of a child, or the signal that killed it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ChildStatus {
     /// It exited with this code.
@@ -22,7 +22,7 @@ impl fmt::Display for ChildStatus {
     }
 }
 
-/// How a child ended, and when.
+/// The end of a child, with its duration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ChildExit {
     /// Its exit code, or the signal that killed it.
@@ -45,12 +45,12 @@ impl ChildExit {
 /// A child's whole output.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Captured {
-    /// How it ended.
+    /// The status at the end.
     pub exit: ChildExit,
-    /// What it wrote to stdout, up to the limit.
+    /// The bytes of stdout, up to the limit.
     pub stdout: Vec<u8>,
-    /// What it wrote to stderr, up to the limit.
+    /// The bytes of stderr, up to the limit.
     pub stderr: Vec<u8>,
-    /// Whether a stream was longer than the limit.
+    /// Is set if a stream was longer than the limit.
     pub truncated: bool,
 }

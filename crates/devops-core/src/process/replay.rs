@@ -52,7 +52,7 @@ struct Record {
     bytes: SpooledTempFile,
     n_bytes: u64,
     is_ended: bool,
-    /// Why it could not be kept.
+    /// The reason it could not be kept.
     trouble: Option<io::Error>,
 }
 

@@ -4,7 +4,7 @@ use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use super::replay::Replay;
 
-/// What to run, and how it is stopped.
+/// A command and how it is stopped.
 #[derive(Clone, Debug)]
 pub struct CommandSpec {
     /// The program: a path, or a name that is searched in the child's `PATH`.
@@ -17,17 +17,17 @@ pub struct CommandSpec {
     pub env: Vec<(OsString, Option<OsString>)>,
     /// Starts from an empty environment instead of ours.
     pub clear_env: bool,
-    /// What the child reads.
+    /// The stdin of the child.
     pub stdin: StdinPolicy,
-    /// How long the child may run before it is stopped.
+    /// The timeout of the child.
     pub timeout: Option<Duration>,
     /// The time without output after which the child is stopped.
     pub silence: Option<Duration>,
-    /// How long a stopped group has before it is killed.
+    /// The grace period of a stopped group before it is killed.
     pub grace_period: Duration,
-    /// How the child is stopped.
+    /// The way the child is stopped.
     pub stop: StopPolicy,
-    /// What happens to the child when we are killed.
+    /// The policy for the child when we are killed.
     pub orphan: OrphanPolicy,
     /// Programs that the child may launch instead of being them, by the names of their files: an interrupt
     /// goes to the one that runs in the child's group.
@@ -36,7 +36,7 @@ pub struct CommandSpec {
     pub search_path: Option<OsString>,
 }
 
-/// What a child reads.
+/// The stdin of a child.
 #[derive(Clone, Debug)]
 pub enum StdinPolicy {
     /// Nothing: end of input at once.
@@ -49,7 +49,7 @@ pub enum StdinPolicy {
     Replay(Replay),
 }
 
-/// How a child is stopped after a signal to us or a timeout.
+/// The way a child is stopped after a signal to us or a timeout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StopPolicy {
     /// One SIGINT to the child's pid alone, whichever signal came to us; to the program that it launched,
@@ -63,7 +63,7 @@ pub enum StopPolicy {
     TerminateGroup,
 }
 
-/// What happens to a child when we die without warning.
+/// The policy for a child when we die without warning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OrphanPolicy {
     /// It runs on, and dies when it writes to a pipe nobody reads.

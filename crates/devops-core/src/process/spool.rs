@@ -4,7 +4,7 @@ use std::{collections::VecDeque, fs::File, io, os::unix::fs::FileExt};
 
 use super::event::StdStream;
 
-/// How many bytes wait in memory before the file is used.
+/// The number of bytes that wait in memory before the file is used.
 const IN_MEMORY: usize = 4 << 20;
 
 /// The stream's tag, then the length of the line.

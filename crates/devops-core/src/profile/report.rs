@@ -1,4 +1,4 @@
-//! What became of a run, for people, programs and hooks.
+//! The outcome of a run, for people, programs and hooks.
 
 use std::{
     error::Error,
@@ -20,7 +20,7 @@ use crate::{
     units::{ByteSize, agree, count, format_duration},
 };
 
-/// How a run ended.
+/// The outcome of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
     /// Everything was done.
@@ -88,41 +88,41 @@ impl Problem {
     }
 }
 
-/// What a run did.
+/// The result of a run.
 #[derive(Debug)]
 pub struct Report {
     /// The name of the profile.
     pub profile: String,
     /// The name of this host.
     pub host: String,
-    /// When it began.
+    /// The time it began.
     pub started: OffsetDateTime,
-    /// How long it took.
+    /// The duration.
     pub elapsed: Duration,
-    /// How it ended.
+    /// The status at the end.
     pub status: Status,
     /// The sources that were tried.
     pub sources: Vec<SourceReport>,
-    /// How many archives of these sources there are now.
+    /// The number of archives of these sources there are now.
     pub n_archives: usize,
     /// The bytes that are free in their folder now; `None` if that is not known.
     pub free_bytes: Option<u64>,
-    /// What became of earlier archives; `None` when nothing was pruned.
+    /// The outcome of earlier archives; `None` when nothing was pruned.
     pub pruned: Option<Pruned>,
     /// What was not done, in the order it happened.
     pub problems: Vec<Problem>,
 }
 
-/// What became of one source.
+/// The outcome of one source.
 #[derive(Debug)]
 pub struct SourceReport {
-    /// Where it is.
+    /// The path.
     pub source: PathBuf,
     /// The name of its archives.
     pub name: BackupName,
     /// Its archive.
     pub created: Option<Created>,
-    /// Why there is none, or none that can be relied on.
+    /// The reason there is none, or none that can be relied on.
     pub error: Option<String>,
     /// The loss of the source, if it is more than it may be.
     pub shrunk: Option<Shrinkage>,
@@ -139,12 +139,12 @@ pub struct Shrinkage {
     pub is_accepted: bool,
 }
 
-/// What became of earlier archives.
+/// The outcome of earlier archives.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Pruned {
-    /// How many are there now.
+    /// The number that are there now.
     pub n_kept: usize,
-    /// How many are gone.
+    /// The number that are gone.
     pub n_removed: usize,
     /// The number of those kept that count for no rule: they are damaged, or of another user.
     pub n_uncounted: usize,

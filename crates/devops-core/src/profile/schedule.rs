@@ -24,17 +24,17 @@ pub struct Schedule<'a> {
     pub user: Option<u32>,
     /// The home folder of that user.
     pub home: Option<&'a Path>,
-    /// Whether a folder that is written to belongs to somebody else.
+    /// Is set if a folder that is written to belongs to somebody else.
     pub overrides_owner: bool,
     /// What is backed up, absolute.
     pub sources: &'a [&'a Path],
     /// The folders that are written to, absolute.
     pub writable: &'a [&'a Path],
-    /// Whether commands of the user run, which need more than a backup does.
+    /// Is set if commands of the user run, which need more than a backup does.
     pub has_hooks: bool,
-    /// Whether anybody is told over the network.
+    /// Is set if anybody is told over the network.
     pub has_urls: bool,
-    /// Whether plain copies are written for encrypted archives to be made from.
+    /// Is set if plain copies are written for encrypted archives to be made from.
     pub makes_copies: bool,
 }
 

@@ -1,4 +1,4 @@
-//! Which of many keys are free, learned from one listing instead of a question for each.
+//! Finds absent keys with one listing instead of a HEAD per key.
 
 use std::collections::HashSet;
 
@@ -16,7 +16,7 @@ use super::{
 /// Fewer files than this are asked for one by one.
 const FEW: usize = 10;
 
-/// How many objects are looked through for each file, a thousand in one answer, before asking is cheaper.
+/// The number of objects that are looked through for each file, a thousand in one answer, before asking is cheaper.
 const MOST_LISTED_PER_FILE: usize = 10;
 
 /// Finds out which keys of many sources are free, so that [`super::put()`] need not ask for each.

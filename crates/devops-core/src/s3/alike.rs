@@ -7,7 +7,7 @@ use super::{
     response::ObjectHead,
 };
 
-/// What two objects are to each other, as far as their store tells.
+/// The relation of two objects, as far as their store tells.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Alike {
     Same(Proof),

@@ -30,7 +30,7 @@ use super::{
     xml::fits_xml,
 };
 
-/// What a request names, or what an answer says it is about.
+/// The terms of a request or a response.
 #[derive(Clone, Debug, Default)]
 struct Terms {
     /// The `ETag`, without quotes.
@@ -50,9 +50,9 @@ impl Storable for Terms {
 struct Row {
     name: &'static str,
     of: fn(&Terms) -> Option<&str>,
-    /// What an answer for another one is.
+    /// The error for a response to another request.
     other: RequestErrorKind,
-    /// What an answer is that does not name it, unless that is as good.
+    /// The error for a response without it, unless that is allowed.
     silence: Option<RequestErrorKind>,
 }
 

@@ -1,4 +1,4 @@
-//! How a copy has to be encrypted, as its store tells of the object.
+//! Determines the encryption of a copy from that of the object.
 
 use aws_sdk_s3::types::ServerSideEncryption;
 

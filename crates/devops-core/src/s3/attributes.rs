@@ -1,4 +1,4 @@
-//! What an object is stored with, beside its bytes.
+//! Attributes of objects: metadata, tags, encryption and locks.
 
 use std::collections::BTreeMap;
 
@@ -16,10 +16,10 @@ const MAX_TAGS: usize = 10;
 const MAX_TAG_KEY: usize = 128;
 const MAX_TAG_VALUE: usize = 256;
 
-/// What a tag is encoded with in a header: as in a query.
+/// The characters of a tag that are escaped in a header, as in a query.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
-/// What an object is stored with. Where the store has defaults, they count for what is not given.
+/// The attributes of a new object. Defaults of the store count for what is not given.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Attributes {
     /// User metadata.
@@ -28,17 +28,17 @@ pub struct Attributes {
     pub content_type: Option<String>,
     /// The storage class.
     pub storage_class: Option<String>,
-    /// How the store encrypts it.
+    /// The encryption by the store.
     pub encryption: Option<Encryption>,
     /// Its tags.
     pub tags: Tags,
     /// Until when nobody may delete this version of it; others can still be put over it.
     pub lock: Option<ObjectLock>,
-    /// Whether nobody may delete it until somebody lifts this.
+    /// Is set if nobody may delete it until somebody lifts this.
     pub legal_hold: bool,
 }
 
-/// How a store encrypts what it keeps.
+/// The method of server-side encryption.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Method {
@@ -68,7 +68,7 @@ impl std::str::FromStr for Method {
     }
 }
 
-/// How a store encrypts an object.
+/// The server-side encryption of an object.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Encryption {
     /// With what sort of key.
@@ -77,7 +77,7 @@ pub struct Encryption {
     pub key_id: Option<String>,
 }
 
-/// Who may shorten a lock.
+/// The mode of an Object Lock, which decides who can shorten it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RetentionMode {
@@ -107,12 +107,12 @@ impl std::str::FromStr for RetentionMode {
 /// Keeps an object from being deleted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ObjectLock {
-    /// Who may shorten it.
+    /// The mode, which decides who can shorten it.
     pub mode: RetentionMode,
-    /// When it ends.
+    /// The time it ends.
     #[serde(with = "time::serde::rfc3339")]
     pub until: OffsetDateTime,
-    /// Whether that was given as a time from now, and so is later in each run.
+    /// Is set if that was given as a time from now, and so is later in each run.
     pub is_from_now: bool,
 }
 

@@ -34,7 +34,7 @@ use super::{
     tls::Dispatch,
 };
 
-/// Where AWS keeps buckets that nobody placed.
+/// The region of AWS that has buckets created without a region.
 pub(crate) const USUAL_REGION: &str = "us-east-1";
 
 /// How long the chain may take: it may start a program that waits for a person.

@@ -1,4 +1,4 @@
-//! Whether a bucket exists, where an answer about an object does not tell.
+//! Is set if a bucket exists, where an answer about an object does not tell.
 
 use std::net::Ipv4Addr;
 
@@ -17,7 +17,7 @@ use super::{
     uri::S3Uri,
 };
 
-/// How many buckets a page has at most; accounts with more than 10,000 may not ask for all of them at once.
+/// The number of buckets a page has at most; accounts with more than 10,000 may not ask for all of them at once.
 const PAGE: i32 = 1_000;
 
 const US_EAST_1: &str = "us-east-1";

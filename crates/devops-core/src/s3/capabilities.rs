@@ -1,4 +1,4 @@
-//! What `doctor` found out about a store, written down for later runs.
+//! The capabilities of a store, cached for later runs.
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -23,25 +23,25 @@ pub enum Conditions {
     Ignored,
 }
 
-/// What was found out about a store; nothing where it was not asked.
+/// The known capabilities of a store; `None` where it was not tested.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Capabilities {
-    /// Whether checksum headers are taken.
+    /// Is set if checksum headers are taken.
     pub checksums: Option<bool>,
     /// How conditional writes are treated.
     pub conditions: Option<Conditions>,
-    /// Whether pieces of objects are copied into multipart uploads.
+    /// Is set if pieces of objects are copied into multipart uploads.
     pub copies: Option<bool>,
-    /// Whether an `ETag` is an MD5.
+    /// Is set if an `ETag` is an MD5.
     pub etag_is_md5: Option<bool>,
-    /// Whether checksums are compared with the bytes, and not only repeated.
+    /// Is set if checksums are compared with the bytes, and not only repeated.
     pub compares_checksums: Option<bool>,
     /// How objects were seen to be encrypted when that was asked for.
     pub encrypts: Encrypts,
 }
 
-/// Which encryption a store was seen to give; what it did not give is asked for again.
+/// The encryption that a store was seen to give; others are tested again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Encrypts {

@@ -17,7 +17,7 @@ use super::{
     credentials::{Provided, are_same},
 };
 
-/// How requests are made at present.
+/// The SDK client and its credentials at present.
 struct ClientState {
     config: Builder,
     client: Client,
@@ -28,19 +28,19 @@ struct ClientState {
 /// The way to a store, and how another one is found.
 pub(crate) struct ClientHandle {
     state: RwLock<ClientState>,
-    /// Where the chain begins.
+    /// The options of the credential chain.
     options: ConnectOptions,
     moved: AtomicBool,
     renewing: tokio::sync::Mutex<()>,
 }
 
-/// What one attempt is made with.
+/// The client and the credentials of one attempt.
 pub(crate) struct ClientSnapshot {
     pub(crate) client: Client,
     credentials: Option<Credentials>,
 }
 
-/// What came of looking for newer credentials.
+/// The result of renewing credentials.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Renewal {
     /// The chain gave others.

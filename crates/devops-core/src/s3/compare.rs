@@ -15,7 +15,7 @@ use crate::units::ByteSize;
 /// Sizes of parts, in MiB, that other tools cut objects in.
 const USUAL_PARTS: [u64; 8] = [5, 8, 10, 15, 16, 50, 64, 100];
 
-/// What a comparison found.
+/// The result of a comparison.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Comparison {
     /// The object has the bytes of the file, as well as this proves it.

@@ -1,4 +1,4 @@
-//! How many requests carry data at the same time: fewer when the store asks for it, slowly more again.
+//! Adaptive limit on concurrent transfers (AIMD: halved on throttling, one more after 20 successes).
 
 use std::sync::{Mutex, PoisonError};
 

@@ -1,4 +1,4 @@
-//! What became of a write: confirms it, or finds out when the answer was lost.
+//! Confirms a write, or determines its outcome after a lost response.
 
 use super::{
     context::S3Context,
@@ -19,7 +19,7 @@ pub(crate) struct PutResult {
     pub(crate) outcome: Outcome,
     pub(crate) proof: Option<Proof>,
     pub(crate) version_id: Option<StoreText>,
-    /// What was asked for, and is not there or cannot be confirmed.
+    /// The features that were asked for and are missing or unconfirmed.
     pub(crate) lacks: Vec<Lack>,
 }
 
@@ -232,7 +232,7 @@ pub(crate) struct Write<'a> {
     pub(crate) sent: &'a UploadedObject,
     pub(crate) upload_id: Option<&'a StoreText>,
     pub(crate) wanted: Wanted<'a>,
-    /// Whether nothing had the key before.
+    /// Is set if nothing had the key before.
     pub(crate) is_new: bool,
 }
 

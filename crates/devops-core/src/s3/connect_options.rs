@@ -34,10 +34,10 @@ pub struct ConnectOptions {
     pub ca_bundle: Option<PathBuf>,
     /// Sends requests without a signature.
     pub anonymous: bool,
-    /// Which of AWS's addresses are used.
+    /// The addresses of AWS that are used.
     #[serde(default)]
     pub addresses: Addresses,
-    /// What every request says beside what it is.
+    /// Headers of every request.
     #[serde(default)]
     pub headers: RequestHeaders,
     /// A key with its secret, instead of what the chain finds.
@@ -45,7 +45,7 @@ pub struct ConnectOptions {
     pub key: Option<(String, Secret)>,
 }
 
-/// Which of AWS's addresses are used; other stores have none of these.
+/// The addresses of AWS that are used; other stores have none of these.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Addresses {
@@ -57,7 +57,7 @@ pub struct Addresses {
     pub accelerate: bool,
 }
 
-/// Why a store cannot be reached with these settings.
+/// The reason a store cannot be reached with these settings.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
     /// A signal came.
@@ -78,7 +78,7 @@ pub enum ConnectError {
     /// The file of certificates cannot be read.
     #[error(transparent)]
     CaBundle(#[from] PathError),
-    /// What only AWS has was asked of another store, or does not go together.
+    /// An option of AWS alone was given for another store, or with one that excludes it.
     #[error("{0}")]
     NotHere(&'static str),
     /// The key that objects are encrypted with would go over the network unprotected.

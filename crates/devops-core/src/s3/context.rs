@@ -23,12 +23,12 @@ use super::{
     store::Store,
 };
 
-/// What every operation needs: the store, when to stop, whom to tell.
+/// The context of an operation: the store, the cancellation and the event callback.
 #[derive(Clone, Copy)]
 pub struct S3Context<'a> {
     /// The store.
     pub store: &'a Store,
-    /// When to stop.
+    /// The cancellation.
     pub cancel_token: &'a CancelToken,
     /// Whom to tell.
     pub events: &'a dyn Fn(Event),
@@ -37,22 +37,22 @@ pub struct S3Context<'a> {
 /// A request under way; the caller keeps its answer.
 type Sending<'a> = LocalBoxFuture<'a, Result<(), RequestError>>;
 
-/// How one request is to be made.
+/// The options of a request.
 #[derive(Clone, Copy)]
 pub(crate) struct RequestOptions<'a> {
     /// S3's name of the operation.
     pub(crate) operation: &'static str,
-    /// How long the answer may take; with a body, after the body was sent.
+    /// The timeout of the response; with a body, from the end of the body.
     pub(crate) response_timeout: Duration,
     /// The body's watch and size, for requests that carry data.
     pub(crate) body: Option<(&'a StallDetector, u64)>,
-    /// What the body is made of: where that fails, another attempt would too.
+    /// The source of the body: where it fails, another attempt would too.
     pub(crate) content: Option<&'a Content>,
-    /// Whether to try again what may get better.
+    /// Is set if to try again what may get better.
     pub(crate) retry: bool,
-    /// Whether each request makes something new: one with an answer that cannot be read has done so.
+    /// Is set if each request makes something new: one with an answer that cannot be read has done so.
     pub(crate) creates: bool,
-    /// How a signal ends it.
+    /// The effect of a signal on it.
     pub(crate) cancel_policy: CancelPolicy,
 }
 
@@ -63,7 +63,7 @@ impl RequestOptions<'_> {
     }
 }
 
-/// How a signal ends a request.
+/// The effect of a signal on a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CancelPolicy {
     AtOnce,

@@ -23,7 +23,7 @@ use super::{
 
 const OPERATION: &str = "UploadPartCopy";
 
-/// What a key is encoded with in the header that names the source: as in a path.
+/// The characters of a key that are escaped in the header that names the source, as in a path.
 pub(crate) const ENCODED: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'/');
 

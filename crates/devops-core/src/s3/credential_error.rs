@@ -1,4 +1,4 @@
-//! Why there are no credentials: which link of the AWS chain was asked, and what is wrong with it.
+//! The reason there are no credentials: which link of the AWS chain was asked, and what is wrong with it.
 
 use std::{error::Error, io, time::Duration};
 
@@ -10,7 +10,7 @@ use aws_types::os_shim_internal::Env;
 use super::{error_chain::chain, text::StoreText};
 use crate::kind::{HasKind, Kind};
 
-/// Why there are no credentials.
+/// The reason there are no credentials.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CredentialError {
     /// Nothing that was asked has any.
@@ -30,7 +30,7 @@ pub enum CredentialError {
     TokenFile {
         /// The file.
         path: StoreText,
-        /// What the system says.
+        /// The system's message.
         message: StoreText,
     },
     /// The role wants a second factor, which is not asked for.
@@ -38,7 +38,7 @@ pub enum CredentialError {
     SecondFactor {
         /// The profile.
         profile: StoreText,
-        /// What the token service says.
+        /// The message of the token service.
         message: StoreText,
     },
     /// The program that a profile names gives none.
@@ -46,15 +46,15 @@ pub enum CredentialError {
     Program {
         /// The profile.
         profile: StoreText,
-        /// What is wrong.
+        /// The error.
         message: StoreText,
     },
     /// Nothing came in time.
     #[error("{source_name} gave no credentials within {} s", .limit.as_secs())]
     Late {
-        /// What was asked.
+        /// The credential source.
         source_name: StoreText,
-        /// How long that was waited for.
+        /// The time that was waited.
         limit: Duration,
     },
     /// The configuration of the chain contradicts itself, or cannot be read.
@@ -97,7 +97,7 @@ impl HasKind for CredentialError {
     }
 }
 
-/// What the chain was asked with.
+/// The settings of the credential chain.
 pub(crate) struct Chain<'a> {
     pub(crate) env: &'a Env,
     /// The profile that was named for this run.

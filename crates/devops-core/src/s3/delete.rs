@@ -30,7 +30,7 @@ const MAX_KEYS: usize = 1000;
 const DELETE_OBJECTS: &str = "DeleteObjects";
 const DELETE_OBJECT: &str = "DeleteObject";
 
-/// What is to be deleted: the object under a key, or one version of it.
+/// An object or a version to delete.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DeleteTarget {
     /// The object.
@@ -39,7 +39,7 @@ pub struct DeleteTarget {
     pub version_id: Option<StoreText>,
 }
 
-/// What became of a [`DeleteTarget`].
+/// The result of deleting a [`DeleteTarget`].
 #[derive(Debug)]
 pub enum DeleteOutcome {
     /// It is gone, or was gone already.
@@ -90,7 +90,7 @@ pub fn delete<'a>(
     })
 }
 
-/// What of a batch has to be deleted one by one.
+/// The rest of a batch, which is deleted one by one.
 enum Pending<'a> {
     /// The keys that the answer does not name.
     Unnamed(Vec<&'a DeleteTarget>),

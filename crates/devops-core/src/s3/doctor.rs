@@ -1,4 +1,4 @@
-//! What a store can do, found out by asking it, and what that means for puts.
+//! Tests the capabilities of a store, and says what they mean for puts.
 //!
 //! `reach` finds the store, `settings` reads the bucket's, and `probe` stores small objects of its own and
 //! deletes them. Each tells [`Finding`]s; what later runs can use is [`Capabilities`].

@@ -1,4 +1,4 @@
-//! Which objects under a prefix become which files in a folder, decided before anything is fetched.
+//! Maps the objects under a prefix to files before anything is fetched.
 
 use std::{
     collections::HashSet,
@@ -17,7 +17,7 @@ pub struct DownloadItem {
     pub relative: PathBuf,
 }
 
-/// What the objects under a prefix become.
+/// The files that the objects under a prefix become.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DownloadItems {
     /// Those that become files.
@@ -26,7 +26,7 @@ pub struct DownloadItems {
     pub folders: Vec<PathBuf>,
     /// Those that cannot, with the reason; without what a filter excludes.
     pub skipped: Vec<(S3Uri, &'static str)>,
-    /// How many objects there are, those included that a filter excludes.
+    /// The number of objects there are, those included that a filter excludes.
     pub n_listed: usize,
 }
 

@@ -16,7 +16,7 @@ use crate::{
 };
 use std::path::PathBuf;
 
-/// Why an object was not put, proven or fetched.
+/// An error of an operation on objects.
 #[derive(Debug, thiserror::Error)]
 pub enum S3Error {
     /// A signal came; nothing half-made is left unless [`S3Error::AbortFailed`] says so.
@@ -34,7 +34,7 @@ pub enum S3Error {
     /// The key is taken by other content.
     #[error("`{0}` exists already")]
     Exists(S3Uri),
-    /// What is stored is not what was sent or expected.
+    /// The stored bytes are not those that were sent or expected.
     #[error("`{uri}` is not what was sent: {found} in the store, {expected} here")]
     Mismatch {
         /// The object.
@@ -49,7 +49,7 @@ pub enum S3Error {
     Unprotected {
         /// The object.
         uri: S3Uri,
-        /// What it lacks.
+        /// The missing features.
         features: Box<[Feature]>,
         /// The state it is left in.
         left: Left,
@@ -64,7 +64,7 @@ pub enum S3Error {
         uri: S3Uri,
         /// The upload that may still be there, or `none`.
         upload_id: StoreText,
-        /// What went wrong last.
+        /// The last error.
         source: Box<RequestError>,
     },
     /// The object is there, but the store confirms less than was asked for.
@@ -72,17 +72,17 @@ pub enum S3Error {
     ProofTooWeak {
         /// The object.
         uri: S3Uri,
-        /// What the store confirms; `nothing` if it does not even tell the size.
+        /// The proof that was reached; `nothing` without even the size.
         reached: &'static str,
-        /// What was asked for.
+        /// The proof that was required.
         required: Proof,
     },
-    /// What was sent is kept: the same put goes on with it.
+    /// The uploaded parts are kept: the same put resumes.
     #[error("{source}")]
     Resumable {
         /// The id of the job in the journals.
         id: String,
-        /// Why it broke off.
+        /// The error that interrupted it.
         source: Box<Self>,
     },
     /// A failed upload could not be removed; its parts cost money until it is.
@@ -92,7 +92,7 @@ pub enum S3Error {
         uri: S3Uri,
         /// The upload that is still there.
         upload_id: StoreText,
-        /// Why the upload failed.
+        /// The reason the upload failed.
         source: Box<Self>,
     },
 }
@@ -138,7 +138,7 @@ pub struct UnfinishedName {
     pub uri: S3Uri,
 }
 
-/// Why an unfinished upload is not taken up.
+/// The reason an unfinished upload is not taken up.
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
     /// The folder or the file cannot be used.
@@ -158,7 +158,7 @@ pub enum JournalError {
     Otherwise {
         /// The upload.
         upload: Box<UnfinishedName>,
-        /// What differs: `checksum`.
+        /// The option that differs: `checksum`.
         what: &'static str,
     },
 }
@@ -183,9 +183,9 @@ pub enum SourceError {
     Length {
         /// The file, or `-`.
         name: String,
-        /// How many bytes were expected.
+        /// The number of bytes that were expected.
         expected: u64,
-        /// How many there are; of one that is longer, how many were read until that was seen.
+        /// The number of them; of one that is longer, how many were read until that was seen.
         found: u64,
     },
     /// It changed while it was read.

@@ -1,4 +1,4 @@
-//! What operations tell while they run.
+//! Events of operations.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -16,20 +16,20 @@ pub enum Event {
         uri: S3Uri,
         /// The file, or nothing for a stream.
         path: Option<PathBuf>,
-        /// How many bytes it has, unless nobody knows.
+        /// The number of bytes it has, unless nobody knows.
         size: Option<u64>,
-        /// How many parts it is sent in, unless nobody knows.
+        /// The number of parts it is sent in, unless nobody knows.
         parts: Option<u32>,
     },
     /// An upload of an earlier run goes on.
     Resumed {
         /// The object.
         uri: S3Uri,
-        /// When it was begun.
+        /// The time it was begun.
         begun: OffsetDateTime,
-        /// How many parts the store lists.
+        /// The number of parts the store lists.
         parts: u32,
-        /// How many bytes they have; each is told as moved once it is found to be right.
+        /// The number of bytes they have; each is told as moved once it is found to be right.
         size: u64,
     },
     /// An object is made of another one in the store, as far as that has the same bytes.
@@ -38,39 +38,39 @@ pub enum Event {
         uri: S3Uri,
         /// The other one.
         base: S3Uri,
-        /// How many bytes are copied inside the store.
+        /// The number of bytes that are copied inside the store.
         copied: u64,
-        /// How many parts the object has.
+        /// The number of parts the object has.
         parts: u32,
     },
     /// Nothing is copied inside the store, for this reason; all is sent.
     NoServerSideCopy {
         /// The object.
         uri: S3Uri,
-        /// Why.
+        /// The reason.
         reason: String,
     },
     /// The object that was named to copy from is in an archive.
     InColdStorage(S3Uri),
-    /// What an earlier run fetched of an object is gone on with.
+    /// A download resumes.
     Continued {
         /// The object.
         uri: S3Uri,
-        /// How many ranges are there.
+        /// The number of ranges that are there.
         parts: u32,
-        /// How many bytes they have; each is told as moved.
+        /// The number of bytes they have; each is told as moved.
         size: u64,
     },
-    /// What an earlier run fetched is of another object, or of this one before it was changed.
+    /// A download restarts: the partial file is of another object, or of this one before it changed.
     RestartedDownload {
         /// The object.
         uri: S3Uri,
     },
-    /// What was fetched before the work broke off stays for a later run.
+    /// The partial file of an interrupted download stays, so that a later run resumes it.
     PartialKept {
-        /// Where it is.
+        /// The path.
         path: PathBuf,
-        /// How many bytes it has.
+        /// The number of bytes it has.
         size: u64,
     },
     /// An upload that breaks off will have to begin anew, because there is no place for its journal.
@@ -81,7 +81,7 @@ pub enum Event {
     AbandonedUpload {
         /// The object.
         uri: S3Uri,
-        /// Why it is of no use.
+        /// The reason it is of no use.
         reason: String,
     },
     /// An upload that is given up could not be aborted: its parts stay.
@@ -90,7 +90,7 @@ pub enum Event {
         uri: S3Uri,
         /// The store's name for the upload.
         upload_id: StoreText,
-        /// Why the store keeps it.
+        /// The reason the store keeps it.
         reason: String,
     },
     /// Bytes moved; negative when an attempt failed and its bytes must be sent again.
@@ -103,7 +103,7 @@ pub enum Event {
         number: u32,
         /// Its size in bytes.
         size: u64,
-        /// How many attempts it took.
+        /// The number of attempts it took.
         attempts: u32,
     },
     /// A request failed and is tried again after a pause.
@@ -114,7 +114,7 @@ pub enum Event {
         attempt: u32,
         /// The pause.
         pause: Duration,
-        /// What went wrong.
+        /// The error.
         reason: String,
     },
     /// The bucket was found in this region instead.
@@ -127,14 +127,14 @@ pub enum Event {
     ProbeLeft {
         /// The object.
         uri: S3Uri,
-        /// Why.
+        /// The reason.
         reason: String,
     },
     /// An object is stored, or was there already.
     Object(ObjectSummary),
 }
 
-/// How an object came to be stored.
+/// The outcome of a put.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// It was sent.
@@ -148,9 +148,9 @@ pub enum Outcome {
 pub struct ObjectSummary {
     /// The object.
     pub uri: S3Uri,
-    /// Whether it was sent or there already.
+    /// Is set if it was sent or there already.
     pub outcome: Outcome,
-    /// How many bytes it has.
+    /// The number of bytes it has.
     pub size: u64,
     /// The checksum computed here, unless none was asked for or the store knows none.
     pub checksum: Option<Checksum>,
@@ -158,16 +158,16 @@ pub struct ObjectSummary {
     pub proof: Proof,
     /// The version, where the bucket keeps versions.
     pub version_id: Option<StoreText>,
-    /// How many parts it was sent in; 0 when it was not sent.
+    /// The number of parts it was sent in; 0 when it was not sent.
     pub parts: u32,
     /// How many bytes of content were sent, those of failed attempts excluded.
     pub bytes_sent: u64,
     /// How many bytes of content were copied inside the store.
     pub bytes_copied: u64,
-    /// How many attempts all its data requests took.
+    /// The number of attempts all its data requests took.
     pub attempts: u32,
-    /// What was asked for, and is not there or cannot be confirmed.
+    /// The features that were asked for and are missing or unconfirmed.
     pub lacks: Vec<Lack>,
-    /// How long it took.
+    /// The duration.
     pub elapsed: Duration,
 }

@@ -1,4 +1,4 @@
-//! What is there already under a key.
+//! Checks the object under a key before a put.
 
 use super::{
     compare::same_content,
@@ -16,7 +16,7 @@ use super::{
     uri::S3Uri,
 };
 
-/// What has a key, as seen by someone who wants to put a file there.
+/// The object that has the key of a put.
 pub(crate) enum ExistingObject {
     /// The same content.
     Identical(UploadedObject, PutResult),

@@ -11,7 +11,7 @@ use super::{
     request_error::{RequestError, RequestErrorKind},
 };
 
-/// What was changed after a store's refusal.
+/// The fallbacks after a store refused a feature.
 #[derive(Default)]
 pub(crate) struct Fallbacks {
     conflicts: u32,

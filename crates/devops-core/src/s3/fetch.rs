@@ -35,7 +35,7 @@ pub(crate) struct Fetch<'a> {
     same: SameObject,
     /// One that combines, because the ranges come in any order.
     algorithm: Algorithm,
-    /// Where the bytes go, if anywhere.
+    /// The file that gets the bytes, if any.
     place: Option<(Arc<File>, PathBuf)>,
     /// The ranges that are there already.
     done: HashMap<u32, Sum>,

@@ -1,4 +1,4 @@
-//! Which paths in a folder are taken.
+//! Filters the paths in a folder.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ pub struct FilterError {
     reason: String,
 }
 
-/// Which paths in a folder are taken: all, or those that match; never the excluded ones.
+/// A filter of paths: all, or those that match; never the excluded ones.
 ///
 /// A pattern with a slash matches the path relative to the folder, one without matches the name at any
 /// depth. An excluded folder is left out with all that is in it.

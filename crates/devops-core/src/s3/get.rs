@@ -27,16 +27,16 @@ use super::{
 };
 use crate::fs::{Destination, IfExists, IoResultExt, PathError};
 
-/// What a get would do.
+/// The plan of a get.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GetPreview {
-    /// How many bytes the object has.
+    /// The number of bytes the object has.
     pub size: u64,
-    /// What is there already.
+    /// The file that exists already.
     pub file: Existing,
 }
 
-/// What is there already under the name of a file.
+/// The state of the local file before a get.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Existing {
     /// Nothing.

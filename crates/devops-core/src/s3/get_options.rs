@@ -5,15 +5,15 @@ use std::{path::PathBuf, time::Duration};
 use super::{checksum::Checksum, plan::PartSize, proof::Proof, uri::S3Uri};
 use crate::fs::IfExists;
 
-/// How objects are fetched.
+/// The settings of a download.
 #[derive(Clone, Copy, Debug)]
 pub struct GetOptions {
-    /// What happens when the file exists.
+    /// The policy for a file that exists.
     pub replace: IfExists,
     /// The permission bits of the file; without them an archive is for its owner alone, and anything else
     /// gets 0666 less the umask.
     pub mode: Option<u32>,
-    /// Whether the file gets the mode and the modification time that the metadata keeps, where it does.
+    /// Is set if the file gets the mode and the modification time that the metadata keeps, where it does.
     pub preserve: bool,
     /// The group of the file; without it the folder decides, as for every new file.
     pub group: Option<u32>,
@@ -28,14 +28,14 @@ pub struct GetSummary {
     pub uri: S3Uri,
     /// The file, or the name of the stream.
     pub path: PathBuf,
-    /// Whether the file had the same content already, so that nothing was fetched.
+    /// Is set if the file had the same content already, so that nothing was fetched.
     pub is_unchanged: bool,
-    /// How many bytes it has.
+    /// The number of bytes it has.
     pub size: u64,
     /// The checksum of the bytes here; none where their MD5 was compared.
     pub checksum: Option<Checksum>,
     /// How well that agrees with what the store says.
     pub proof: Proof,
-    /// How long it took.
+    /// The duration.
     pub elapsed: Duration,
 }

@@ -167,7 +167,7 @@ impl OrderedSink {
     }
 }
 
-/// What is computed of bytes that go by, to be compared with what the store tells.
+/// The checksum of a stream, to compare with that of the store.
 enum StreamVerifier {
     /// The checksum of all.
     Whole(Hasher),

@@ -41,15 +41,15 @@ impl CustomerKey {
     }
 }
 
-/// What every request says beside what it is.
+/// Headers of every request.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct RequestHeaders {
-    /// Who makes the requests pays for them, where the bucket's owner does not.
+    /// Is set if the requester pays.
     pub requester_pays: bool,
     /// The account that the bucket has to belong to.
     pub bucket_owner: Option<String>,
-    /// Whether objects are encrypted with a key of the customer.
+    /// Is set if objects are encrypted with a key of the customer.
     pub has_customer_key: bool,
     /// That key, which is nowhere written down.
     #[serde(skip)]

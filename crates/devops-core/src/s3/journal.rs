@@ -1,4 +1,4 @@
-//! What an unfinished upload needs to be taken up again: a file of this host that grows with it.
+//! The journal of an unfinished upload, by which it resumes.
 //!
 //! `FOLDER/ID.jsonl` holds one JSON object a line: first the [`Job`], then the multipart upload that was
 //! begun for it, then the parts that the store has taken. A later upload makes the earlier lines void.
@@ -55,17 +55,17 @@ pub(crate) struct Journal {
     path: PathBuf,
     at: DirEntryPath,
     file: Arc<File>,
-    /// What an earlier process left.
+    /// The state that an earlier process left.
     pub(crate) earlier: Option<Box<JournalState>>,
     end: Arc<End>,
 }
 
-/// What the next line of a journal has to go by.
+/// The end of a journal, after which the next line is written.
 #[derive(Debug, Default)]
 struct End {
-    /// How many uploads this process has begun.
+    /// The number of uploads this process has begun.
     n_begun: AtomicUsize,
-    /// Whether the last line is cut off; locked, perhaps for long, while a line is written.
+    /// Is set if the last line is cut off; locked, perhaps for long, while a line is written.
     is_broken: Mutex<bool>,
 }
 

@@ -12,7 +12,7 @@ pub(crate) enum Layout {
     Composed(Composition),
 }
 
-/// Where in the store a part is copied from.
+/// The source of a part that is copied inside the store.
 #[derive(Clone, Copy)]
 pub(crate) struct CopySource<'a> {
     pub(crate) uri: &'a S3Uri,

@@ -124,7 +124,7 @@ struct Mended {
     body: SdkBody,
     root: &'static Root,
     interceptor: ResponseInterceptor,
-    /// What has come; nothing once it was passed on.
+    /// The bytes that came; `None` once they were passed on.
     read: Option<BytesMut>,
 }
 

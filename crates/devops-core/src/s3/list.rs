@@ -19,7 +19,7 @@ use super::{
 pub enum LevelEntry {
     /// An object of this level.
     Object(ListedObject),
-    /// What the keys of deeper ones begin with, up to the delimiter.
+    /// The common prefix of deeper keys, up to the delimiter.
     Prefix(S3Uri),
 }
 

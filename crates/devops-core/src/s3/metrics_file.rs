@@ -1,4 +1,4 @@
-//! What a run did, as a file of metrics for the textfile collector of `node_exporter`.
+//! Metrics of a run, as a file for the textfile collector of `node_exporter`.
 
 use std::{path::Path, time::Duration};
 
@@ -17,7 +17,7 @@ const SIZE_LIMIT: u64 = 64 << 10;
 const LAST_SUCCESS: &str = "devops_s3push_last_success_timestamp_seconds";
 const LAST_FAILURE: &str = "devops_s3push_last_failure_timestamp_seconds";
 
-/// How many objects a run stored, and what it moved.
+/// The number of objects a run stored, and what it moved.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RunMetrics {
     /// Objects that were sent.
@@ -34,18 +34,18 @@ pub struct RunMetrics {
     pub bytes_copied: u64,
 }
 
-/// How a run ended.
+/// The outcome of a run.
 #[derive(Clone, Copy, Debug)]
 pub struct RunRecord<'a> {
-    /// Where it put things: `s3://backups/home/`.
+    /// The destination: `s3://backups/home/`.
     pub destination: &'a str,
-    /// When it ended.
+    /// The time it ended.
     pub ended: OffsetDateTime,
-    /// How long it took.
+    /// The duration.
     pub elapsed: Duration,
     /// Its exit code.
     pub exit_code: u8,
-    /// What it did.
+    /// The counts of the run.
     pub metrics: RunMetrics,
 }
 

@@ -16,7 +16,7 @@ use super::{
     response::{StoredPart, Upload, WriteResponse},
 };
 
-/// How often an upload is aborted: a part that was on its way may bring it back to life.
+/// The number of times that an upload is aborted: a part in flight may bring it back.
 const ABORTS: usize = 3;
 
 impl ObjectUpload<'_> {

@@ -20,7 +20,7 @@ const VERSION_2: &str = "ListObjectsV2";
 /// The last character there is: no key of a folder comes behind it.
 const LAST: char = '\u{10ffff}';
 
-/// Where a page begins.
+/// The start of a page.
 #[derive(Clone, PartialEq, Eq, Hash)]
 enum Start {
     /// At what the page before names, or at the first key.
@@ -35,9 +35,9 @@ enum Start {
 pub(crate) struct Page {
     pub(crate) objects: Vec<Object>,
     pub(crate) prefixes: Vec<CommonPrefix>,
-    /// Whether its keys are encoded as in an address.
+    /// Is set if its keys are encoded as in an address.
     pub(crate) is_encoded: bool,
-    /// What it says that its keys begin with.
+    /// The prefix that the page names.
     pub(crate) prefix: Option<String>,
     is_truncated: bool,
     next: Option<Start>,
@@ -70,7 +70,7 @@ macro_rules! page_of {
 pub(crate) struct ObjectPages<'a> {
     prefix: &'a S3Uri,
     delimiter: Option<&'a str>,
-    /// Where the next page begins; nothing after the last one.
+    /// The start of the next page; `None` after the last one.
     next: Option<Start>,
     pages: Pages,
 }

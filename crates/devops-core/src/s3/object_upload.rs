@@ -33,9 +33,9 @@ pub(crate) struct ObjectUpload<'a> {
     /// The mark by which the upload knows its own object.
     pub(crate) upload_token: String,
     pub(crate) checksum_strategy: ChecksumStrategy,
-    /// What the write itself demands of the key.
+    /// The precondition of the write.
     pub(crate) precondition: Precondition,
-    /// What was found there, whether the store knows such demands or not.
+    /// The state that was found, also where the store lacks preconditions.
     pub(crate) found: Precondition,
 }
 

@@ -1,4 +1,4 @@
-//! Where the bytes of an object land: a file that a later run can go on with, or one that goes with this.
+//! The output file of a download: resumable or temporary.
 
 use std::{
     collections::HashMap,
@@ -32,7 +32,7 @@ use crate::{
     fs::{AtomicFile, Destination, IoResultExt, PathError, user_mode},
 };
 
-/// Where the bytes of an object land.
+/// The output file of a download.
 pub(crate) enum DownloadTarget {
     /// A file that is gone if the work breaks off.
     Temporary { atomic: AtomicFile, file: Arc<File> },

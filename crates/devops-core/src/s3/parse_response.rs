@@ -1,4 +1,4 @@
-//! What an error of the SDK means.
+//! Parses errors of the SDK.
 
 use std::{error::Error, time::Duration};
 

@@ -43,11 +43,11 @@ const DATA: &str = ".s3get-part";
 const JOURNAL: &str = ".s3get-journal";
 /// File systems allow 255 bytes, of which these files need some more than the name.
 const LONGEST_NAME: usize = 200;
-/// How much of a range is hashed at once.
+/// The bytes of a range that are hashed at once.
 const PIECE: usize = 1 << 20;
 const PRIVATE: Mode = Mode::RUSR.union(Mode::WUSR);
 
-/// Which object is fetched, and how it is cut.
+/// The identity of a partial download: the object and its ranges.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct DownloadIdentity {
     version: u32,
@@ -112,7 +112,7 @@ pub(crate) struct Partial {
     file: Arc<File>,
     lines: Arc<File>,
     part_size: PartSize,
-    /// Whether an earlier run fetched another object, or the same one before it was changed.
+    /// Is set if an earlier run fetched another object, or the same one before it was changed.
     pub(crate) is_other: bool,
     /// The ranges that an earlier run fetched.
     pub(crate) done: HashMap<u32, Sum>,

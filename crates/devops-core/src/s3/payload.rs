@@ -20,13 +20,13 @@ use super::{
     response::{StoredPart, WriteResponse},
 };
 
-/// What the headers say of bytes, and what has to be hashed for it.
+/// The checksums that the headers of a body need.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Hashing {
     pub(crate) checksum_strategy: ChecksumStrategy,
-    /// Whether an MD5 goes with the checksum, because the store does not confirm that.
+    /// Is set if an MD5 goes with the checksum, because the store does not confirm that.
     pub(crate) with_md5: bool,
-    /// Whether the signature has to cover the bytes, which TLS would protect.
+    /// Is set if the signature has to cover the bytes, which TLS would protect.
     pub(crate) plain_http: bool,
 }
 
@@ -38,7 +38,7 @@ pub(crate) struct Payload {
     sha256: Option<String>,
 }
 
-/// How many bytes are hashed at once: they stay in the processor's cache from one hash to the next.
+/// The number of bytes that are hashed at once: they stay in the processor's cache from one hash to the next.
 const PIECE: usize = 256 << 10;
 
 /// Computes all that the headers say, piece by piece.

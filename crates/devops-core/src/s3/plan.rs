@@ -1,4 +1,4 @@
-//! Which parts an object is sent in, decided before the first byte.
+//! Plans the parts of an object before the first byte is sent.
 //!
 //! Limits: S3 user guide, "Amazon S3 multipart upload limits" (48.8 TiB since December 2025).
 
@@ -22,10 +22,10 @@ const USUAL_PART: u64 = 8 * MIB;
 /// So many parts are on their way at once: one connection carries about 20 MB/s to S3, and ten fill a gigabit
 /// and more.
 pub(crate) const USUAL_CONCURRENCY: u16 = 10;
-/// What is on its way is what a crash costs: about a twentieth of the object, where parts may be so small.
+/// A crash costs the parts in flight: about a twentieth of the object, where parts may be so small.
 const SHARE_LOST: u64 = 20;
 
-/// What a process takes beside the parts it holds: code, connections, answers; measured at 20 MiB.
+/// The memory of a process beside its parts: code, connections, responses; measured at 20 MiB.
 const BESIDE_PARTS: u64 = 24 * MIB;
 
 /// Returns how much of the memory that a process may take there is for parts.
@@ -33,7 +33,7 @@ pub(crate) fn room_for_parts(max_memory: ByteSize) -> u64 {
     max_memory.0 - BESIDE_PARTS.min(max_memory.0 / 4)
 }
 
-/// Which parts a store takes.
+/// The limits of a store on parts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Every part but the last has at least this many bytes.
@@ -42,7 +42,7 @@ pub struct Limits {
     pub max_part: u64,
     /// No upload has more parts than this.
     pub max_parts: u32,
-    /// Whether all parts but the last have to be alike.
+    /// Is set if all parts but the last have to be alike.
     pub equal: bool,
 }
 
@@ -64,7 +64,7 @@ impl Limits {
     }
 }
 
-/// How large the parts are.
+/// The size of the parts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum PartSize {
@@ -80,9 +80,9 @@ pub enum PartSize {
 pub struct Part {
     /// Its number, from 1.
     pub number: u32,
-    /// Where it begins in the object.
+    /// Its offset in the object.
     pub offset: u64,
-    /// How many bytes it has.
+    /// The number of bytes it has.
     pub size: u64,
 }
 
@@ -93,7 +93,7 @@ pub struct PartPlan {
     part_size: u64,
 }
 
-/// Why an object cannot be sent as asked.
+/// The reason an object cannot be sent as asked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PlanError {
     /// The object is larger than the store allows.
@@ -117,7 +117,7 @@ pub enum PlanError {
     /// The object would need more parts than the store allows.
     #[error("parts of {} would be more than {most}: at least {} is needed", ByteSize(*.part_size), ByteSize(*.needed))]
     TooManyParts {
-        /// How many parts there may be.
+        /// The number of parts there may be.
         most: u32,
         /// The size asked for.
         part_size: u64,

@@ -1,6 +1,6 @@
-//! What a write demands of the key it writes to, so that nobody's change is lost.
+//! Preconditions of writes, by which no other change is lost.
 
-/// What a write demands of its key.
+/// The precondition of a write.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Precondition {
     /// It takes the place of whatever is there.

@@ -21,12 +21,12 @@ const S3CMD: &str = "s3cmd-attrs";
 /// The permission bits that an object may give to a file: none by which it gets the rights of its owner.
 const PERMISSIONS: u32 = 0o777;
 
-/// What metadata keeps of a file.
+/// The attributes of a file that are kept in metadata.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Preserved {
     /// The permission bits, and the kind of the file where that is told.
     mode: Option<u32>,
-    /// When its content was changed: seconds since 1970 and nanoseconds.
+    /// The time its content was changed: seconds since 1970 and nanoseconds.
     modified: Option<(i64, u32)>,
 }
 

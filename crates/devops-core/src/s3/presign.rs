@@ -18,7 +18,7 @@ use super::{
 /// Parameters").
 pub const MAX_LIFETIME: Duration = Duration::from_hours(7 * 24);
 
-/// What whoever has the address may do.
+/// The request that a presigned URL allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Permission {
     /// Get the object.

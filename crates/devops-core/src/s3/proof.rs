@@ -53,7 +53,7 @@ impl FromStr for Proof {
     }
 }
 
-/// What this client knows about an object it sent.
+/// An object that was sent, as this client knows it.
 #[derive(Clone, Debug)]
 pub(crate) struct UploadedObject {
     pub(crate) size: u64,
@@ -62,7 +62,7 @@ pub(crate) struct UploadedObject {
     pub(crate) is_multipart: bool,
 }
 
-/// What the store's answers prove.
+/// The level of proof that responses reach.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum ProofResult {
     Proven(Proof),
@@ -88,7 +88,7 @@ impl UploadedObject {
         Self { checksum, is_multipart: false, ..Self::of_parts(vec![part]) }
     }
 
-    /// What is known of an object that somebody sent before.
+    /// Describes an object that was there before.
     pub(crate) fn there_already(head: ObjectHead) -> Self {
         Self { size: head.size, checksum: head.checksum, parts: Vec::new(), is_multipart: false }
     }
@@ -108,12 +108,12 @@ impl UploadedObject {
         self.parts.iter().filter(of).map(|part| part.size).sum()
     }
 
-    /// What is known of an object that has the bytes of a file, and need not be sent.
+    /// Describes an object that has the bytes of a file and need not be sent.
     pub(crate) fn unsent(size: u64) -> Self {
         Self { size, checksum: None, parts: Vec::new(), is_multipart: false }
     }
 
-    /// What is known of bytes whose write has no answer.
+    /// Describes bytes whose write has no response.
     pub(crate) fn unanswered(size: u64, checksum: Option<Checksum>) -> Self {
         Self { size, checksum, parts: Vec::new(), is_multipart: false }
     }

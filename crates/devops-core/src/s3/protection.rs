@@ -1,4 +1,4 @@
-//! What a write asks for beside keeping the bytes, compared with what the store says it gave.
+//! Compares the protection that a write asked for with what the store confirms.
 //!
 //! Stores that do not know a header ignore it with a success. [`ROWS`] says for each feature who asks for it, and how an
 //! answer confirms it; the answers to writes tell of encryption, and HEAD tells of all.
@@ -59,7 +59,7 @@ impl Feature {
 pub struct Lack {
     /// The feature.
     pub feature: Feature,
-    /// Whether the store says that it is not there; otherwise it does not tell.
+    /// Is set if the store says that it is not there; otherwise it does not tell.
     pub is_certain: bool,
 }
 
@@ -71,7 +71,7 @@ impl Lack {
     }
 }
 
-/// What a write asks for.
+/// The protection that a write asks for.
 #[derive(Clone, Copy)]
 pub(crate) struct Wanted<'a> {
     pub(crate) attributes: &'a Attributes,
@@ -79,7 +79,7 @@ pub(crate) struct Wanted<'a> {
     pub(crate) key_md5: Option<&'a str>,
 }
 
-/// What an answer says of an object beside its bytes.
+/// The protection that a response confirms.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Given {
     pub(crate) encryption: Option<ServerSideEncryption>,

@@ -17,7 +17,7 @@ use super::{
     uri::S3Uri,
 };
 
-/// What a throwaway object contains: who finds one that was left behind may know what it is.
+/// The content of a test object, which says what it is if it is left behind.
 const CONTENT: &[u8] =
     b"stored by `devops-s3push` to see whether it is encrypted; this object can be deleted\n";
 

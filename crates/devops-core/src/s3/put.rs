@@ -28,14 +28,14 @@ use super::{
     uri::S3Uri,
 };
 
-/// What a put would do.
+/// The plan of a put.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Preview {
-    /// How many bytes would be sent.
+    /// The number of bytes that would be sent.
     pub size: u64,
     /// In how many parts.
     pub parts: u32,
-    /// Whether the same content is there already, so that nothing would be sent.
+    /// Is set if the same content is there already, so that nothing would be sent.
     pub unchanged: bool,
 }
 

@@ -12,7 +12,7 @@ use super::{
     resume_options::{Resume, ResumePolicy},
 };
 
-/// What happens when the key is taken.
+/// The policy for a key that exists.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OverwritePolicy {
@@ -26,7 +26,7 @@ pub enum OverwritePolicy {
     IfChanged,
 }
 
-/// What a listing said of a key, so that nobody asks again.
+/// The state of a key by an earlier listing, which saves a HEAD.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Listed {
     /// Nothing has it.
@@ -35,26 +35,26 @@ pub enum Listed {
     Other(String),
 }
 
-/// How objects are put.
+/// The settings of an upload.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct PutOptions {
-    /// What happens when the key is taken.
+    /// The policy for a key that exists.
     pub replace: OverwritePolicy,
-    /// What is known of the key already.
+    /// The known state of the key.
     #[serde(skip)]
     pub listed: Option<Listed>,
     /// The checksum, or none.
     pub checksum: Option<Algorithm>,
     /// Less proof than this is a failure.
     pub require_proof: Proof,
-    /// How large parts are.
+    /// The size of parts.
     pub part_size: PartSize,
-    /// What new objects are stored with; one that is there already stays as it is.
+    /// The attributes of new objects; an existing one keeps its own.
     pub attributes: Attributes,
-    /// Whether the metadata keeps the mode and the modification time of the file.
+    /// Is set if the metadata keeps the mode and the modification time of the file.
     #[serde(default)]
     pub preserve: bool,
-    /// Whether the file is a [`Spool`](super::Spool), which holds what nobody can read again.
+    /// Is set if the file is a [`Spool`](super::Spool), which holds what nobody can read again.
     #[serde(default)]
     pub spooled: bool,
     /// How an upload that breaks off can be taken up again; without it, it is aborted.

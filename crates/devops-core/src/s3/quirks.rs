@@ -1,11 +1,11 @@
-//! What is known of stores that differ from S3, as data.
+//! Known differences of stores from S3, as data.
 //!
 //! A store is known by the host of its endpoint, or by the `Server` header of its answers. What no source
 //! tells stays [`Support::Unknown`]: that is tried, and given up when the store refuses it.
 
 use super::plan::Limits;
 
-/// Whether a store does something.
+/// Is set if a store does something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Support {
     /// It does.
@@ -16,7 +16,7 @@ pub enum Support {
     Unknown,
 }
 
-/// How one store, or one kind of server, differs.
+/// The differences of a store from S3.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Quirks {
     /// Its name.
@@ -25,19 +25,19 @@ pub struct Quirks {
     hosts: &'static [&'static str],
     /// The `Server` header of its answers begins like this.
     server: Option<&'static str>,
-    /// Which parts it takes.
+    /// Its limits on parts.
     pub limits: Limits,
-    /// Whether the bucket must stand in the host's name; every other store takes it in the path.
+    /// Is set if the bucket must stand in the host's name; every other store takes it in the path.
     pub host_style: bool,
-    /// Whether an `ETag` is the MD5 of the content, or of the MD5s of the parts.
+    /// Is set if an `ETag` is the MD5 of the content, or of the MD5s of the parts.
     pub etag_is_md5: Support,
-    /// Whether it takes checksum headers; `Content-MD5` is what every store takes.
+    /// Is set if it takes checksum headers; `Content-MD5` is what every store takes.
     pub checksums: Support,
-    /// Whether it respects `If-None-Match` on writes.
+    /// Is set if it respects `If-None-Match` on writes.
     pub conditions: Support,
-    /// Whether it copies pieces of objects into multipart uploads.
+    /// Is set if it copies pieces of objects into multipart uploads.
     pub copies: Support,
-    /// Who says so.
+    /// The source of the fact.
     pub source: &'static str,
 }
 

@@ -14,7 +14,7 @@ use crate::{clock::Clock, units::ByteSize};
 /// Less than this could not be told from a connection that stands still.
 const SLOWEST: u64 = 1 << 10;
 
-/// What is let through at once is at most a fraction of a second's worth, so that all connections move on.
+/// At most this fraction of a second's bytes pass at once, so that all connections move.
 const PIECES_PER_SECOND: u64 = 8;
 
 /// So many bytes a second, from some times of the day on.
@@ -24,7 +24,7 @@ pub struct RateLimit {
     from: Vec<(Time, Option<ByteSize>)>,
 }
 
-/// Why a text is not a rate.
+/// The reason a text is not a rate.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RateError {
     /// It is neither a rate nor a timetable.

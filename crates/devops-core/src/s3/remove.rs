@@ -18,18 +18,18 @@ use super::{
 };
 use crate::kind::{HasKind, Kind};
 
-/// How objects are found and removed.
+/// The settings of a removal.
 #[derive(Clone, Debug, Default)]
 pub struct RemoveOptions {
-    /// Whether what is named are folders, with all that is in them.
+    /// Is set if what is named are folders, with all that is in them.
     pub recursive: bool,
-    /// What is taken in a folder, by the rest of the key.
+    /// The filter, by the rest of the key.
     pub filter: Filter,
-    /// Whether all versions and delete markers go, instead of what the keys have.
+    /// Is set if all versions and delete markers go, instead of what the keys have.
     pub versions: bool,
 }
 
-/// Why nothing was removed.
+/// The reason nothing was removed.
 #[derive(Debug, thiserror::Error)]
 pub enum RemoveError {
     /// The store, or the way to it, said no.
@@ -59,17 +59,17 @@ impl HasKind for RemoveError {
 /// An object, version or delete marker that goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PlannedRemoval {
-    /// Which one.
+    /// The object or version.
     pub target: DeleteTarget,
-    /// How many bytes it has.
+    /// The number of bytes it has.
     pub size: u64,
-    /// Whether it is what its key has.
+    /// Is set if it is what its key has.
     pub is_latest: bool,
-    /// Whether it is a delete marker.
+    /// Is set if it is a delete marker.
     pub is_marker: bool,
 }
 
-/// What became of a [`PlannedRemoval`].
+/// The result of a [`PlannedRemoval`].
 #[derive(Debug)]
 pub enum RemovalOutcome {
     /// It is gone.

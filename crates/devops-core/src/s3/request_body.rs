@@ -28,7 +28,7 @@ use super::{
 /// Small enough to see progress and to stay in the processor's cache, large enough to cost nothing.
 const PIECE: usize = 128 << 10;
 
-/// What a request carries.
+/// The body of a request.
 #[derive(Clone)]
 pub(crate) enum Content {
     /// Bytes in memory.

@@ -20,7 +20,7 @@ pub enum RequestErrorKind {
     NoAddress,
     /// The address speaks the other of `http` and `https`, which this is.
     OtherScheme(&'static str),
-    /// What answers is no store and points to this address.
+    /// The server is no store and redirects to this address.
     Elsewhere(StoreText),
     /// The host gives no file or memory for a connection.
     HostLimit(Limit),
@@ -144,17 +144,17 @@ pub struct RequestError {
     pub error_kind: RequestErrorKind,
     /// The store's code for it: `SlowDown`.
     pub code: Option<StoreText>,
-    /// What the store, or the network, says.
+    /// The message of the store or the network.
     pub message: StoreText,
     /// The ids that the store's operator asks for.
     pub request_id: Option<StoreText>,
     /// The date in the store's answer.
     pub server_date: Option<StoreText>,
-    /// How long the store asks to be left alone.
+    /// The pause that the store asks for.
     pub retry_after: Option<Duration>,
     /// The proxy that the request went through.
     pub proxy: Option<StoreText>,
-    /// Whether the same request was made before and may have been carried out then.
+    /// Is set if the same request was made before and may have been carried out then.
     pub is_after_lost_response: bool,
 }
 

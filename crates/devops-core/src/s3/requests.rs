@@ -48,7 +48,7 @@ macro_rules! with_checksum {
     }};
 }
 
-/// How much a completion says of the bytes.
+/// The form of a completion: with or without checksums.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Form {
     /// Their checksums and their size.

@@ -12,13 +12,13 @@ use super::{
 };
 use crate::{s3::preserved::Preserved, terminal::Escaped};
 
-/// What the answer to a write says of the object or part.
+/// The fields of the response to a write.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct WriteResponse {
     pub(crate) etag: Option<String>,
     pub(crate) checksum: Option<Checksum>,
     pub(crate) version_id: Option<StoreText>,
-    /// What it says of encryption.
+    /// The protection that it confirms.
     pub(crate) given: Given,
 }
 
@@ -29,14 +29,14 @@ pub(crate) struct Upload {
     pub(crate) id: StoreText,
 }
 
-/// What a store tells about an object without sending it.
+/// The metadata of an object.
 #[derive(Clone, Debug, Default)]
 pub struct ObjectHead {
-    /// How many bytes it has.
+    /// The number of bytes it has.
     pub size: u64,
     /// Its `ETag`, without quotes.
     pub etag: Option<String>,
-    /// Whether that is no MD5 because of how the object is encrypted or kept, as far as the store tells.
+    /// Is set if that is no MD5 because of how the object is encrypted or kept, as far as the store tells.
     pub etag_is_opaque: bool,
     /// The best checksum the store has of it.
     pub checksum: Option<Checksum>,
@@ -46,11 +46,11 @@ pub struct ObjectHead {
     pub version_id: Option<StoreText>,
     /// Its storage class, where the store names it.
     pub storage_class: Option<StoreText>,
-    /// Whether its bytes can be read.
+    /// Is set if its bytes can be read.
     pub restore_status: RestoreStatus,
-    /// What its metadata keeps of a file.
+    /// The attributes of a file in its metadata.
     pub(crate) preserved: Preserved,
-    /// What it was stored with, as far as the store tells.
+    /// The protection that the store reports.
     pub(crate) given: Given,
 }
 
@@ -72,9 +72,9 @@ pub(crate) struct ListedPart {
 pub struct ListedObject {
     /// Its address.
     pub uri: S3Uri,
-    /// How many bytes it has.
+    /// The number of bytes it has.
     pub size: u64,
-    /// When it was stored.
+    /// The time it was stored.
     pub modified: Option<OffsetDateTime>,
     /// Its `ETag`, without quotes.
     pub etag: Option<String>,
@@ -82,7 +82,7 @@ pub struct ListedObject {
     pub storage_class: Option<StoreText>,
 }
 
-/// What a store says about one part, or about the only one.
+/// A part as the store confirmed it.
 #[derive(Clone, Debug)]
 pub(crate) struct StoredPart {
     pub(crate) number: u32,
@@ -90,12 +90,12 @@ pub(crate) struct StoredPart {
     pub(crate) etag: String,
     /// Our checksum, unless the object goes without.
     pub(crate) sum: Option<Sum>,
-    /// Whether the store repeated our checksum.
+    /// Is set if the store repeated our checksum.
     pub(crate) confirmed: bool,
     /// Our MD5, computed where the store did not repeat the checksum.
     pub(crate) md5: Option<[u8; 16]>,
     pub(crate) attempts: u32,
-    /// Whether it was copied inside the store.
+    /// Is set if it was copied inside the store.
     pub(crate) is_copied: bool,
 }
 

@@ -1,4 +1,4 @@
-//! What the store's answers say beside the answer: which server it is, what time it has there.
+//! Intercepts responses: the server, its clock, the bucket that was asked.
 
 use std::sync::{
     Arc, Mutex, OnceLock, PoisonError,

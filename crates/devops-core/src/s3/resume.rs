@@ -35,17 +35,17 @@ use crate::{
 pub(crate) struct Resumption {
     id: String,
     journal: Option<Journal>,
-    /// What an earlier run left, until it is taken up.
+    /// The state of an earlier run, until it resumes.
     state: Option<Box<JournalState>>,
-    /// Whether the file is surely what it was then.
+    /// Is set if the file is surely what it was then.
     is_same: bool,
     /// The upload that the journal names and the store may have.
     upload: Option<Upload>,
-    /// Whether the file holds what nobody can read again.
+    /// Is set if the file holds what nobody can read again.
     spooled: bool,
 }
 
-/// What became of an earlier run's upload.
+/// The upload of an earlier run, if it was found.
 pub(crate) enum FoundUpload {
     /// There was none, or it is gone.
     Nothing,

@@ -7,15 +7,15 @@ use super::journal::Journals;
 /// How an upload that breaks off can be taken up again.
 #[derive(Clone, Debug)]
 pub struct Resume {
-    /// Where its journal is.
+    /// The folder of its journal.
     pub journals: Journals,
-    /// What becomes of an earlier run's upload.
+    /// The policy for the upload of an earlier run.
     pub earlier: ResumePolicy,
     /// The time of this run.
     pub now: OffsetDateTime,
 }
 
-/// What becomes of an upload that an earlier run left.
+/// The policy for an upload that an earlier run left.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ResumePolicy {
     /// It is taken up, if there is one; aborted, if the file changed since.

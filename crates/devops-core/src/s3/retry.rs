@@ -1,4 +1,4 @@
-//! When a request is tried again, decided without a clock.
+//! The time a request is tried again, decided without a clock.
 
 use std::{
     hash::{BuildHasher, RandomState},
@@ -7,12 +7,12 @@ use std::{
 
 use super::request_error::RequestErrorKind;
 
-/// How long this client waits before it gives up.
+/// Timeouts and the retry budget of requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RetryConfig {
     /// The time to keep trying before the store has answered once.
     pub before_first_response: Duration,
-    /// How long a connection may stand still.
+    /// The time after which a connection without progress is dropped.
     pub stall: Duration,
     /// The time to remove an upload that failed; one that takes longer is named.
     pub abort: Duration,
@@ -56,7 +56,7 @@ impl Default for AfterSignal {
 /// A store that answered once gets a larger budget: its requests are tried this many times longer.
 const ONCE_ANSWERED: u32 = 4;
 
-/// What comes whole and cannot be read is soon believed to be all that will come.
+/// A complete response that cannot be parsed is retried only this often.
 const MOST_READINGS: u32 = 3;
 
 /// A request whose attempts take long is made so often, even when the time is over.
@@ -131,16 +131,16 @@ impl RetryConfig {
     }
 }
 
-/// What was tried already.
+/// The state of the attempts so far.
 #[derive(Clone, Copy, Debug)]
 pub struct Attempt {
     /// The number of the attempt that just failed, from 1.
     pub attempt: u32,
     /// The time since the first attempt began.
     pub elapsed: Duration,
-    /// Whether the store has ever answered.
+    /// Is set if the store has ever answered.
     pub has_answered: bool,
-    /// How long the store asks to be left alone.
+    /// The pause that the store asks for.
     pub asked: Option<Duration>,
 }
 

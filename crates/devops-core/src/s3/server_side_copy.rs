@@ -17,9 +17,9 @@ const USUAL_COPY: u64 = 128 << 20;
 /// Bytes of a file that an object in the store has too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SharedRange {
-    /// Where they begin in the file.
+    /// Their offset in the file.
     pub at: u64,
-    /// Where they begin in the object.
+    /// Their offset in the object.
     pub from: u64,
     /// How many they are.
     pub size: u64,
@@ -38,7 +38,7 @@ pub struct Composition {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct ComposedPart {
     size: u64,
-    /// Where in the base it is copied from; without it, it is sent.
+    /// The offset in the base that it is copied from; without one, it is sent.
     from: Option<u64>,
 }
 

@@ -26,7 +26,7 @@ use crate::{
     fs::{Destination, IoResultExt, OpenFolder, PathError, open_file},
 };
 
-/// How much of a part that is not kept is read at once: that of two parts stays in the processor's cache
+/// The bytes of a part that are read at once, if it is not kept: those of two parts stay in the processor's cache
 /// from one hash to the next.
 const PIECE: usize = 128 << 10;
 
@@ -48,7 +48,7 @@ pub(crate) struct OpenFile {
     inline_bytes: Option<Bytes>,
 }
 
-/// What tells whether a file is what it was, short of reading it.
+/// The identity and times of a file, by which a change shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct FileState {
     pub(crate) size: u64,

@@ -36,9 +36,9 @@ use crate::{
 
 const PREFIX: &str = "s3push-";
 const SUFFIX: &str = ".spool";
-/// How much is read and written at once.
+/// The bytes that are read and written at once.
 const PIECE: usize = 1 << 20;
-/// How often its growth is told.
+/// The interval of its progress events.
 const TICK: Duration = Duration::from_millis(200);
 
 /// A place for a stream that is about to be read.

@@ -15,7 +15,7 @@ use super::rate_limit::RateLimiter;
 #[derive(Clone, Default)]
 pub(crate) struct StallDetector {
     rate_limiter: RateLimiter,
-    /// Whether bytes wait for the pace, which is no stall.
+    /// Is set if bytes wait for the pace, which is no stall.
     waits: Arc<AtomicBool>,
     taken: Arc<AtomicU64>,
     reported: Arc<AtomicU64>,

@@ -1,4 +1,4 @@
-//! What a store says of objects that are in an archive, from which nothing is read at once.
+//! Storage classes that an object must be restored from before it can be read.
 //!
 //! S3 user guide, "Restoring an archived object": of an object in the class `GLACIER` or `DEEP_ARCHIVE` the
 //! store makes a copy that stays for some days; one that `INTELLIGENT_TIERING` has archived it moves back.
@@ -11,7 +11,7 @@ use time::OffsetDateTime;
 
 use super::timestamp::time_of;
 
-/// Where an object is that cannot be read at once.
+/// A storage class that an object must be restored from before it can be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ColdTier {
     /// The class `GLACIER`, "Flexible Retrieval".
@@ -56,7 +56,7 @@ impl ColdTier {
     }
 }
 
-/// Whether the bytes of an object can be read.
+/// Is set if the bytes of an object can be read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum RestoreStatus {
     /// They can, since it is in no archive.
@@ -99,7 +99,7 @@ pub(crate) fn may_be_cold(class: Option<&str>) -> bool {
     ColdTier::of(class, None).is_some() || class == Some("INTELLIGENT_TIERING")
 }
 
-/// What `x-amz-restore` says.
+/// The value of the header `x-amz-restore`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum RestoreHeader {
     Ongoing,

@@ -26,12 +26,12 @@ use super::{
 };
 use crate::units::ByteSize;
 
-/// How much of this host a store's client may use.
+/// The resources of the host that the client may use.
 #[derive(Clone, Debug)]
 pub struct StoreOptions {
-    /// How many requests carry data at the same time; 0 chooses.
+    /// The number of requests that carry data at the same time; 0 chooses.
     pub concurrency: usize,
-    /// How much memory the process takes at most, about; most of it is for parts.
+    /// The approximate memory limit of the process; most of it is for parts.
     pub max_memory: ByteSize,
     /// When to give up.
     pub retry_config: RetryConfig,
@@ -69,7 +69,7 @@ pub struct Store {
     by_host: &'static Quirks,
     interceptor: ResponseInterceptor,
     capabilities: RwLock<Capabilities>,
-    /// Whether this run has found out more than was known before.
+    /// Is set if this run has found out more than was known before.
     has_learned: AtomicBool,
     /// Held while one object finds out for all others what the store does.
     proving: Mutex<()>,

@@ -1,4 +1,4 @@
-//! What an object was stored with beside its bytes, as a copy of it takes over.
+//! The attributes of an object that a copy of it keeps.
 
 use std::collections::HashMap;
 
@@ -17,7 +17,7 @@ use super::{
     uri::S3Uri,
 };
 
-/// What an object was stored with.
+/// The attributes that an object was stored with.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct StoredWith {
     pub(crate) metadata: HashMap<String, String>,

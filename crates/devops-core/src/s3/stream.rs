@@ -37,7 +37,7 @@ use crate::fs::{IoResultExt, PathError};
 /// Bytes that come only once.
 pub struct UploadStream {
     reader: Box<dyn Read + Send>,
-    /// What an error says was tried, and with what.
+    /// The action and the path that errors name.
     name: (&'static str, PathBuf),
     expected: Option<u64>,
 }
@@ -188,7 +188,7 @@ async fn put_whole(
     }
 }
 
-/// Why no more pieces are sent.
+/// The reason no more pieces are sent.
 enum Broken {
     Stream(S3Error),
     /// Each place has its own reason.

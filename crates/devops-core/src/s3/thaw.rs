@@ -61,7 +61,7 @@ impl FromStr for RetrievalTier {
     }
 }
 
-/// What is asked for.
+/// The options of a thaw.
 #[derive(Clone, Copy, Debug)]
 pub struct ThawOptions {
     /// For how many days a copy is to stay.
@@ -82,7 +82,7 @@ impl ThawOptions {
 /// The clock of a store may be so far behind ours, and a copy end so much earlier.
 const CLOCKS_DIFFER: time::Duration = time::Duration::hours(1);
 
-/// What an object needs to be readable for as long as is asked for.
+/// The request that an object needs to stay readable as long as asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ThawStep {
     /// The store is asked to fetch it out of this archive.
@@ -93,7 +93,7 @@ pub enum ThawStep {
     Leave,
 }
 
-/// What became of an object that was to be thawed.
+/// The result of thawing an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ThawOutcome {
     /// The store took the request, and will have it in some time.
@@ -109,9 +109,9 @@ pub enum ThawOutcome {
 pub struct ColdObjects {
     /// Those that a filter takes.
     pub objects: Vec<ListedObject>,
-    /// How many others it takes, which can be read as they are.
+    /// The number of others it takes, which can be read as they are.
     pub n_others: usize,
-    /// How many objects there are, those included that a filter leaves out.
+    /// The number of objects there are, those included that a filter leaves out.
     pub n_listed: usize,
 }
 

@@ -99,7 +99,7 @@ struct BothSchemes {
     own: OnceLock<BundleConnector>,
     bundle: Option<Bundle>,
     proxies: Proxies,
-    /// Whether any request was answered: the scheme of the endpoint is right then.
+    /// Is set if any request was answered: the scheme of the endpoint is right then.
     has_answered: Arc<AtomicBool>,
     settings: HttpConnectorSettings,
     sleep: Option<SharedAsyncSleep>,
@@ -184,7 +184,7 @@ fn through(proxy: Proxy, error: ConnectorError) -> ConnectorError {
     wrap(ThroughProxy { proxy, source: error.into() }.into())
 }
 
-/// How long a server may take to say that it speaks TLS.
+/// The time in which a server must answer that it speaks TLS.
 const TIME_FOR_AN_ALERT: Duration = Duration::from_secs(1);
 
 /// A record of TLS with a greeting that has nothing in it (RFC 8446, 5.1), which a server of TLS refuses

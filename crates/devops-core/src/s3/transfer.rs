@@ -31,10 +31,10 @@ use super::{
 };
 use crate::units::ByteSize;
 
-/// How objects are copied.
+/// The settings of a copy.
 #[derive(Clone, Copy, Debug)]
 pub struct CopyOptions {
-    /// What happens when the key is taken.
+    /// The policy for a key that exists.
     pub replace: OverwritePolicy,
     /// The size of the parts that a larger object is copied in, at most 5 GiB.
     pub part_size: ByteSize,
@@ -53,15 +53,15 @@ pub struct CopySummary {
     pub from: S3Uri,
     /// The copy.
     pub to: S3Uri,
-    /// Whether it was there already.
+    /// Is set if it was there already.
     pub outcome: Outcome,
-    /// How many bytes it has.
+    /// The number of bytes it has.
     pub size: u64,
     /// How well it is known to be the same.
     pub proof: Proof,
     /// Its version, where the bucket keeps versions.
     pub version_id: Option<StoreText>,
-    /// How long it took.
+    /// The duration.
     pub elapsed: Duration,
 }
 
@@ -128,7 +128,7 @@ pub(crate) struct Transferred {
     pub(crate) summary: CopySummary,
     /// The object that was copied.
     pub(crate) head: ObjectHead,
-    /// Whether the key had an object already.
+    /// Is set if the key had an object already.
     pub(crate) was_there: bool,
 }
 

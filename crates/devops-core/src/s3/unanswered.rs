@@ -1,4 +1,4 @@
-//! Why a request got no answer.
+//! The reason a request got no answer.
 
 use std::{error::Error, fmt, io};
 
@@ -30,13 +30,13 @@ impl Error for ThroughProxy {
     }
 }
 
-/// What the HTTP library says of a proxy that lets no stranger make a tunnel.
+/// The message of the HTTP library for a proxy that needs a user.
 pub(crate) const NEEDS_USER: &str = "proxy authorization required";
 
 /// What the TLS library says of a certificate that is not accepted.
 pub(crate) const BAD_CERTIFICATE: &str = "invalid peer certificate";
 
-/// What was asked in plain HTTP answers in TLS.
+/// The server answers plain HTTP in TLS.
 #[derive(Debug, thiserror::Error)]
 #[error("the address speaks TLS")]
 pub(crate) struct SpeaksTls;

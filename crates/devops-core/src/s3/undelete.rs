@@ -20,13 +20,13 @@ use super::{
 pub struct HiddenObject {
     /// The object, with the version that comes back.
     pub uri: S3Uri,
-    /// How many bytes it has.
+    /// The number of bytes it has.
     pub size: u64,
     /// The markers that hide it, the newest first.
     pub markers: Vec<DeleteTarget>,
 }
 
-/// What there is to bring back.
+/// The delete markers to remove.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UndeletePlan {
     /// The objects that are hidden.

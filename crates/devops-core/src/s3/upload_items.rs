@@ -1,4 +1,4 @@
-//! Which files become which objects: files, folders, globs and filters, decided before anything is sent.
+//! Maps files, folders and globs to objects before anything is sent.
 
 use std::{
     collections::HashMap,
@@ -29,7 +29,7 @@ pub struct UploadItem {
     pub path: PathBuf,
     /// The object.
     pub uri: S3Uri,
-    /// How many bytes it had when it was found.
+    /// The number of bytes it had when it was found.
     pub size: u64,
     /// The folder it was found in and its path there, where no link is followed.
     below: Option<(OpenFolder, PathBuf)>,
@@ -63,26 +63,26 @@ impl Eq for UploadItem {}
 pub struct Skipped {
     /// The path.
     pub path: PathBuf,
-    /// Why: `a symbolic link`.
+    /// The reason: `a symbolic link`.
     pub reason: String,
-    /// Whether nobody knows what is there, because it could not be read.
+    /// Is set if nobody knows what is there, because it could not be read.
     pub is_unread: bool,
 }
 
-/// What was found under the paths of a put.
+/// The files that were found for a put.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UploadItems {
     /// The files, in the order of their paths.
     pub files: Vec<UploadItem>,
-    /// What was left out, without what a filter excludes.
+    /// The paths that were skipped, without those that a filter excludes.
     pub skipped: Vec<Skipped>,
     /// The folders without anything in them, which become nothing.
     pub empty_folders: Vec<PathBuf>,
-    /// Whether the paths named more than one single file.
+    /// Is set if the paths named more than one single file.
     pub is_tree: bool,
 }
 
-/// Why paths cannot become objects.
+/// The reason paths cannot become objects.
 #[derive(Debug, thiserror::Error)]
 pub enum UploadItemsError {
     /// A path cannot be read.
@@ -112,7 +112,7 @@ pub enum UploadItemsError {
     NotAFile {
         /// The path.
         path: PathBuf,
-        /// What it is.
+        /// The kind of thing.
         reason: &'static str,
     },
     /// A path that has to be a folder is none.

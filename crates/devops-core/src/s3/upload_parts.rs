@@ -17,7 +17,7 @@ use super::{
     source::OpenFile,
 };
 
-/// How many parts are hashed together.
+/// The number of parts that are hashed together.
 const HASHED_TOGETHER: usize = 2;
 
 impl ObjectUpload<'_> {

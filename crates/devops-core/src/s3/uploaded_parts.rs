@@ -1,4 +1,4 @@
-//! What is there of an unfinished upload: which parts need not be sent, or not even read, again.
+//! Parts of an unfinished upload that need not be sent, or read, again.
 
 use std::collections::HashMap;
 
@@ -15,13 +15,13 @@ use super::{
     response::{ListedPart, StoredPart, WriteResponse},
 };
 
-/// What is there of an upload that an earlier run began.
+/// The parts of an upload that an earlier run began.
 #[derive(Default)]
 pub(crate) struct UploadedParts {
-    /// What the store lists; nothing where it does not let us ask.
+    /// The parts that the store lists; nothing where it does not allow the request.
     listed: Option<HashMap<u32, ListedPart>>,
     state: Option<Box<JournalState>>,
-    /// Whether the file is surely what it was when the parts were taken.
+    /// Is set if the file is surely what it was when the parts were taken.
     is_same: bool,
 }
 

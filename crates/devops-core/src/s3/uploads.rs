@@ -22,7 +22,7 @@ pub struct PendingUpload {
     pub uri: S3Uri,
     /// Its id.
     pub id: StoreText,
-    /// When it was begun.
+    /// The time it was begun.
     pub begun: Option<OffsetDateTime>,
 }
 

@@ -24,7 +24,7 @@ pub struct S3Uri {
     pub version_id: Option<StoreText>,
 }
 
-/// Why a text is not an address in S3.
+/// The reason a text is not an address in S3.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UriError {
     /// The text does not begin with `s3://`.

@@ -19,33 +19,33 @@ use super::{
     uri::S3Uri,
 };
 
-/// How much is compared.
+/// The depth of a comparison.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Depth {
-    /// What the store tells of the whole, or of the parts where it tells nothing of the whole.
+    /// The checksum of the whole, or those of the parts where there is none.
     #[default]
     Whole,
-    /// What the store tells of every part, or of the whole where it tells nothing of parts.
+    /// The checksums of the parts, or that of the whole where there are none.
     Parts,
     /// Every byte, which is fetched.
     Bytes,
 }
 
-/// What a comparison found.
+/// The result of a comparison.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verification {
     /// File and object are the same, as far as this proof goes.
     Same {
-        /// How many bytes both have.
+        /// The number of bytes both have.
         size: u64,
         /// How well it is known.
         proof: Proof,
     },
     /// They have other sizes.
     OtherSize {
-        /// How many bytes the file has.
+        /// The number of bytes the file has.
         here: u64,
-        /// How many bytes the object has.
+        /// The number of bytes the object has.
         there: u64,
     },
     /// They have the same size, but the object not the `ETag` that most stores give these bytes. Whether

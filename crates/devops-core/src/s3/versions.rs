@@ -34,13 +34,13 @@ use super::{
 pub struct ListedVersion {
     /// The object and the version.
     pub target: DeleteTarget,
-    /// Whether it is what its key has.
+    /// Is set if it is what its key has.
     pub is_latest: bool,
-    /// Whether it is a delete marker, which has no bytes.
+    /// Is set if it is a delete marker, which has no bytes.
     pub is_marker: bool,
-    /// How many bytes it has.
+    /// The number of bytes it has.
     pub size: u64,
-    /// When it was stored.
+    /// The time it was stored.
     pub modified: Option<OffsetDateTime>,
     /// Its `ETag`, without quotes.
     pub etag: Option<String>,
@@ -48,12 +48,12 @@ pub struct ListedVersion {
     pub storage_class: Option<StoreText>,
 }
 
-/// What keeps a version from being deleted.
+/// The retention or legal hold of a version.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ObjectHold {
     /// The mode of its lock, and when that ends.
     pub lock: Option<(RetentionMode, OffsetDateTime)>,
-    /// Whether it is held until somebody lifts that.
+    /// Is set if it is held until somebody lifts that.
     pub is_legal: bool,
 }
 
@@ -64,18 +64,18 @@ impl ObjectHold {
     }
 }
 
-/// What a store tells about an object before it is deleted or locked.
+/// The state of a version before it is deleted or locked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct VersionStatus {
-    /// How many bytes it has.
+    /// The number of bytes it has.
     pub size: u64,
     /// Its `ETag`, without quotes.
     pub etag: Option<String>,
-    /// When it was stored, to the second.
+    /// The time it was stored, to the second.
     pub modified: Option<OffsetDateTime>,
     /// Its version, where the bucket keeps versions.
     pub version_id: Option<StoreText>,
-    /// What keeps it, where the credentials allow to know.
+    /// Its retention or legal hold, where the credentials allow the request.
     pub hold: ObjectHold,
 }
 

@@ -53,7 +53,7 @@ pub struct Objection {
     pub message: String,
 }
 
-/// Why a plan may not be applied, one reason a rule and resource.
+/// The reason a plan may not be applied, one reason a rule and resource.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the plan is refused: {}", .reasons.join("; "))]
 pub struct Refusal {

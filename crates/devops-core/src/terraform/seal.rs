@@ -63,7 +63,7 @@ pub struct Seal {
     pub backend: BTreeMap<String, String>,
     /// The keyed hash of each variable that adds arguments to `apply`.
     pub apply_args: BTreeMap<String, String>,
-    /// When the plan was made.
+    /// The time the plan was made.
     #[serde(with = "time::serde::rfc3339")]
     pub created: OffsetDateTime,
     /// Until when it may be applied; absent for ever.
@@ -96,7 +96,7 @@ pub struct SealOptions {
     pub identities: Identities,
 }
 
-/// Why a seal does not hold.
+/// The reason a seal does not hold.
 #[derive(Debug, thiserror::Error)]
 pub enum SealError {
     /// There is no seal beside the plan.
@@ -110,7 +110,7 @@ pub enum SealError {
     Unreadable {
         /// The seal.
         path: PathBuf,
-        /// What is wrong.
+        /// The error.
         source: serde_json::Error,
     },
     /// The seal is of a version we do not know.

@@ -58,7 +58,7 @@ pub struct StackOptions {
     pub retries: u32,
     /// How long to wait for the lock of the state.
     pub lock_timeout: Option<Duration>,
-    /// Whether terraform may color its output.
+    /// Is set if terraform may color its output.
     pub color: bool,
     /// Lets `apply` and `show` write terraform's own text instead of events.
     pub native: bool,

@@ -17,7 +17,7 @@ use actix_web::{
 
 use super::{response::text_response, shared::Shared, users::AuthResult};
 
-/// When a login that was not looked at may come again: about as long as a full queue takes.
+/// The time a login that was not looked at may come again: about as long as a full queue takes.
 const BUSY_SECONDS: &str = "5";
 
 const HEADERS: [(&str, &str); 6] = [

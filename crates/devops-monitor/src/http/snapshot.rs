@@ -19,7 +19,7 @@ use super::Counters;
 /// A reading, ready to be sent.
 #[derive(Debug)]
 pub(crate) struct Snapshot {
-    /// Whether two readings were taken, so that there are percentages and rates.
+    /// Is set if two readings were taken, so that there are percentages and rates.
     pub is_ready: bool,
     pub taken: Instant,
     pub sample: Sample,

@@ -16,7 +16,7 @@ use tokio::sync::Semaphore;
 const FILE_LIMIT: u64 = 1 << 20;
 /// bcrypt is slow on purpose: guessing must not keep every thread busy.
 const PARALLEL_HASHES: usize = 1;
-/// How many passwords may wait for their turn, the one at work included; more are sent away at once.
+/// The number of passwords that may wait for their turn, the one at work included; more are sent away at once.
 const MAX_QUEUED: usize = 8;
 
 /// The logins of an auth file.
@@ -31,7 +31,7 @@ pub(crate) struct Users {
     queue: Arc<Semaphore>,
 }
 
-/// What came of a login.
+/// The outcome of a login.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum AuthResult {
     Allowed,

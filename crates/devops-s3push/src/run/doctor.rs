@@ -62,7 +62,7 @@ pub(crate) async fn doctor(args: DoctorArgs, session: &Session) -> Result<Outcom
     }
 }
 
-/// How many findings are how good.
+/// The number of findings that are how good.
 #[derive(Default)]
 struct Counts {
     ok: Cell<usize>,

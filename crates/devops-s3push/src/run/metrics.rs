@@ -10,7 +10,7 @@ use devops_core::{
 
 use super::{receipt, totals::Totals};
 
-/// What a run did so far, and where it is written to.
+/// The result of a run so far, and where it is written to.
 pub(super) struct Metrics {
     path: Option<PathBuf>,
     destination: String,

@@ -161,7 +161,7 @@ fn mode_name(mode: RetentionMode) -> &'static str {
 struct Done<'a> {
     session: &'a Session,
     reporter: &'a Reporter<'a>,
-    /// Whether what goes leaves its versions behind, so that nothing is freed.
+    /// Is set if what goes leaves its versions behind, so that nothing is freed.
     hides: bool,
     n_removed: usize,
     n_hidden: usize,

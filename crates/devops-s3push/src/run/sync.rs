@@ -140,7 +140,7 @@ struct SyncRun<'a> {
     begun: Instant,
 }
 
-/// What came of both sides.
+/// The outcome of both sides.
 struct Ends {
     totals: Totals,
     deleted: Vec<S3Uri>,

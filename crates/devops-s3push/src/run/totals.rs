@@ -1,4 +1,4 @@
-//! What came of the files and streams of one run.
+//! The outcome of the files and streams of one run.
 
 use std::{collections::HashSet, path::Path, time::Instant};
 
@@ -18,13 +18,13 @@ use super::{
     reporter::{Reporter, insert},
 };
 
-/// What came of the files.
+/// The outcome of the files.
 #[derive(Default)]
 pub(super) struct Totals {
     pub(super) stored: Vec<ObjectSummary>,
     pub(super) failed: Vec<Value>,
     pub(super) skipped: Vec<Value>,
-    /// How many files the flags did not choose.
+    /// The number of files the flags did not choose.
     pub(super) n_unselected: usize,
     /// The objects that are named in `failed`.
     failed_uris: HashSet<S3Uri>,

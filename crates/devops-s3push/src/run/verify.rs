@@ -76,7 +76,7 @@ pub(crate) async fn verify(args: VerifyArgs, session: &Session) -> Result<Outcom
     Ok(compared.outcome())
 }
 
-/// What came of the files.
+/// The outcome of the files.
 #[derive(Default)]
 struct Compared {
     n_same: usize,
@@ -204,7 +204,7 @@ fn show(
     Ok(word)
 }
 
-/// How many places a line names.
+/// The number of places a line names.
 const FEW: usize = 4;
 
 /// Says where an object differs, as HTTP names ranges of bytes.

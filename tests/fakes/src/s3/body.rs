@@ -13,7 +13,7 @@ use bytes::Bytes;
 use hyper::body::{Frame, Incoming, SizeHint};
 use s3s::Body;
 
-/// How many bytes have arrived.
+/// The number of bytes have arrived.
 #[derive(Default)]
 pub(crate) struct Received(Arc<AtomicU64>);
 

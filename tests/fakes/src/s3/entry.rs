@@ -15,7 +15,7 @@ pub struct Entry {
     pub status: Option<u16>,
     /// The faults that were applied.
     pub faults: Vec<String>,
-    /// How many requests of this operation were under way with it.
+    /// The number of requests of this operation were under way with it.
     pub alongside: usize,
     /// How many bytes of its body the service took, once the request is over.
     pub received: u64,

@@ -165,7 +165,7 @@ pub struct Rule {
     times: Option<usize>,
 }
 
-/// Why a text is no rule.
+/// The reason a text is no rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RuleError(String);
 

@@ -17,7 +17,7 @@ use super::{
     store::Store,
 };
 
-/// How many entries a page of a listing has at most.
+/// The number of entries a page of a listing has at most.
 const PAGE: i32 = 1000;
 
 pub(crate) fn no_upload() -> s3s::S3Error {

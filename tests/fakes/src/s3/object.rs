@@ -45,7 +45,7 @@ pub struct StoredObject {
     pub(crate) checksum: Checksum,
     /// Without quotes.
     pub etag: String,
-    /// How many parts it was uploaded in; 0 when it came in one piece.
+    /// The number of parts it was uploaded in; 0 when it came in one piece.
     pub parts: usize,
 }
 
@@ -300,7 +300,7 @@ pub(crate) struct Shelf {
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Restoration {
-    /// When the copy is there, if it comes by itself or has come.
+    /// The time the copy is there, if it comes by itself or has come.
     pub(crate) ready: Option<SystemTime>,
     pub(crate) days: Option<i32>,
 }

@@ -7,7 +7,7 @@ use s3s::{S3Result, s3_error};
 
 use super::{hashes::hash, object::StoredObject};
 
-/// How many parts a page has at most; few, so that small objects have several.
+/// The number of parts a page has at most; few, so that small objects have several.
 const PAGE: usize = 2;
 
 /// Tells of an object and its parts, which one that came in one piece has not.

@@ -20,6 +20,6 @@ pub(crate) struct Shared {
     pub(crate) sink: Mutex<Option<Box<dyn io::Write + Send>>>,
     /// The checksums that come back as they were sent, by the path of their object.
     pub(crate) echoes: Mutex<Echoes>,
-    /// Whether the log has the names of what answers tell.
+    /// Is set if the log has the names of what answers tell.
     pub(crate) notes_answers: AtomicBool,
 }

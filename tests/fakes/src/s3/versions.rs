@@ -14,7 +14,7 @@ use super::{
     object::{Bucket, Earlier, Keeping, StoredObject},
 };
 
-/// How many entries a page has at most.
+/// The number of entries a page has at most.
 const PAGE: i32 = 1000;
 
 /// What a deletion did.
@@ -22,7 +22,7 @@ const PAGE: i32 = 1000;
 pub(crate) struct Deletion {
     /// The version that was made or removed.
     pub(crate) version_id: Option<String>,
-    /// Whether that is a delete marker.
+    /// Is set if that is a delete marker.
     pub(crate) is_marker: bool,
 }
 

@@ -31,7 +31,7 @@ struct Large<'a> {
     reader: Box<dyn Read + 'a>,
     /// The parts that are no holes.
     data: Vec<Range<u64>>,
-    /// Whether everything so far was there.
+    /// Is set if everything so far was there.
     is_whole: bool,
 }
 

@@ -10,7 +10,7 @@ use rustix::{
 use super::pending_entry::{PendingEntry, identity};
 use crate::archive::{entry::Entry, meta::Meta};
 
-/// Why a file that was found could not be opened.
+/// The reason a file that was found could not be opened.
 pub(super) enum OpenError {
     /// Something else has its name now.
     Replaced,

@@ -21,7 +21,7 @@ pub(super) struct PendingEntry {
     pub(super) is_stream: bool,
     /// What the parent archive says, if it is unchanged.
     pub(super) old: Option<IndexEntry>,
-    /// What hangs on it; of a file, and of what may not have to be read, it is read later.
+    /// Extended attributes; read later for files and for entries that may be reused.
     pub(super) attributes: Option<Attributes>,
 }
 

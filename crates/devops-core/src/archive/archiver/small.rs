@@ -19,7 +19,7 @@ use crate::archive::{
     pipeline::ProduceError,
 };
 
-/// What came of reading a file once.
+/// The result of one read of a file.
 enum ReadAttempt {
     OpenError(OpenError),
     Unreadable(io::Error),
@@ -42,9 +42,9 @@ impl ReadAttempt {
 struct Read {
     record: Record,
     n: u64,
-    /// What is missing of its attributes.
+    /// The attributes that could not be read.
     faults: Vec<String>,
-    /// What happened to it meanwhile.
+    /// The change while it was read.
     change: Option<&'static str>,
     /// Is set if it gave fewer or more bytes than its size promised.
     is_unfit: bool,

@@ -54,14 +54,14 @@ pub(super) struct Last {
     gname: OwnerName,
 }
 
-/// What an index says of an entry.
+/// An entry as the index records it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::archive) struct Record {
     /// The entry, without its extended attributes: those stand in the tar only.
     pub(in crate::archive) entry: Entry,
     /// The length of its headers in the tar, in bytes.
     pub(in crate::archive) n_header: u64,
-    /// What tells whether the source is still the same; `None` when that must not be relied on.
+    /// The identity of the source; `None` when it must not be relied on.
     pub(in crate::archive) identity: Option<Identity>,
     /// The ranges of the content that are holes in the source.
     pub(in crate::archive) holes: Vec<Range<u64>>,
@@ -71,7 +71,7 @@ pub(in crate::archive) struct Record {
     pub(in crate::archive) attributes: Digest,
 }
 
-/// What changes when a file is changed or replaced, beside its size and modification time.
+/// The inode and change time of a file, which show a change or a replacement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::archive) struct Identity {
     pub(in crate::archive) ctime: Timestamp,

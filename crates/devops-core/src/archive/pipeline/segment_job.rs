@@ -11,7 +11,7 @@ use crate::cancel::Cancelled;
 
 pub(super) const MIB: usize = 1 << 20;
 
-/// How to make segments.
+/// The settings of compression.
 #[derive(Clone, Copy)]
 pub(in crate::archive) struct Compression<'a> {
     pub(in crate::archive) build_params: BuildParams,
@@ -20,7 +20,7 @@ pub(in crate::archive) struct Compression<'a> {
     pub(in crate::archive) parent: Option<&'a ParentArchive>,
 }
 
-/// Why the pieces stop coming.
+/// An error of the producer.
 #[derive(Debug)]
 pub(in crate::archive) enum ProduceError {
     /// Their producer failed.
@@ -41,7 +41,7 @@ impl From<ArchiveError> for ProduceError {
     }
 }
 
-/// Why there is no archive.
+/// An error of the build.
 #[derive(Debug)]
 pub(in crate::archive) enum BuildError {
     Failed(ArchiveError),

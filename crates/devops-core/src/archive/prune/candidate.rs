@@ -22,17 +22,17 @@ use crate::{
 pub struct Candidate {
     /// The archive.
     pub path: PathBuf,
-    /// Where it came from; `None` when another tool made it.
+    /// The origin; `None` when another tool made it.
     pub origin: Option<Origin>,
     /// The series that it belongs to; `None` when it says nothing of its origin.
     pub series: Option<Series>,
-    /// When it was made: its recorded start, else the date in its name.
+    /// The time it was made: its recorded start, else the date in its name.
     pub time: OffsetDateTime,
     /// The bytes of the file.
     pub size: u64,
-    /// What becomes of it.
+    /// The decision about it.
     pub decision: Decision,
-    /// Whether it is encrypted and none of the keys opens it: only its name tells of it.
+    /// Is set if it is encrypted and none of the keys opens it: only its name tells of it.
     pub is_encrypted: bool,
     pub(super) id: FileId,
     /// The mark that tells the file from another one of its name.

@@ -28,7 +28,7 @@ use crate::{
     archive_index::Origin,
 };
 
-/// Why there is no next entry.
+/// The reason there is no next entry.
 #[derive(Debug)]
 pub(in crate::archive) enum Fault {
     /// The bytes could not be had.
@@ -39,7 +39,7 @@ pub(in crate::archive) enum Fault {
     NotTar,
 }
 
-/// How a tar ends.
+/// The end of a tar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::archive) enum Ending {
     /// With the two blocks of zeros every tar should have.

@@ -19,7 +19,7 @@ const MAX_XATTRS: usize = 10_000;
 const MAX_MAP: usize = 8 << 20;
 const MAX_ACL: usize = 128 << 10;
 
-/// What extension headers say about an entry.
+/// The pax records of an entry.
 #[derive(Debug, Default)]
 pub(super) struct Records {
     path: Option<Vec<u8>>,
@@ -38,7 +38,7 @@ pub(super) struct Records {
     n_xattr_bytes: usize,
 }
 
-/// What records say about a sparse file.
+/// The pax records of a sparse file.
 #[derive(Debug, Default)]
 pub(super) struct Sparse {
     name: Option<Vec<u8>>,

@@ -1,4 +1,4 @@
-//! What went wrong with an entry, or with everything.
+//! Errors and warnings of entries.
 
 use std::{io, path::Path};
 
@@ -8,7 +8,7 @@ use crate::{archive::ArchiveError, fs::PathError, limits::Limit};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct EntryWarning {
     pub(super) reason: String,
-    /// Whether the restore is partial for it.
+    /// Is set if the restore is partial for it.
     pub(super) is_fault: bool,
 }
 
@@ -22,7 +22,7 @@ impl EntryWarning {
     }
 }
 
-/// Why an entry is not there.
+/// The reason an entry is not there.
 #[derive(Debug)]
 pub(super) enum EntryError {
     /// The others can go on.

@@ -65,7 +65,7 @@ enum Sort {
     Foreign,
 }
 
-/// How what was made is reached.
+/// A handle to a restored entry.
 #[derive(Clone, Copy)]
 enum Handle<'a> {
     /// Open for reading or writing.

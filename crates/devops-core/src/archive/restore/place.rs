@@ -1,4 +1,4 @@
-//! Where an entry goes, seen from the target folder.
+//! Computes the path of an entry in the target folder.
 
 use std::path::{Component, Path, PathBuf};
 

@@ -1,4 +1,4 @@
-//! Why a deflate stream is refused.
+//! The reason a deflate stream is refused.
 
-/// What differed.
+/// The difference.
 pub(in crate::archive) type Reason = &'static str;

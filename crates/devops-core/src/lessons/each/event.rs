@@ -15,7 +15,7 @@ pub struct ItemResult {
     pub exit: u8,
     /// How long it ran.
     pub seconds: f64,
-    /// Why it could not be started.
+    /// The reason it could not be started.
     pub error: Option<String>,
 }
 
@@ -43,7 +43,7 @@ pub enum EachOutput {
     Raw,
 }
 
-/// What happens while the commands run.
+/// An event while the commands run.
 #[derive(Debug)]
 pub enum EachEvent<'a> {
     /// The command of an item wrote a line, or bytes where the output is raw.

@@ -5,7 +5,7 @@ use std::{fs, io::ErrorKind, path::Path};
 use super::status::{Seen, Status};
 use crate::units::count;
 
-/// How many characters of its name the kernel keeps for a process.
+/// The number of characters of its name the kernel keeps for a process.
 const COMM_CHARS: usize = 15;
 
 pub(super) fn check_process(name: &str, root: &Path) -> Seen {

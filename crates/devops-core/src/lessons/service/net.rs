@@ -12,7 +12,7 @@ use ureq::{Agent, Error};
 use super::status::{Seen, Status};
 use crate::{http, limits};
 
-/// How many redirects are followed.
+/// The number of redirects that are followed.
 const MAX_REDIRECTS: u32 = 5;
 
 pub(super) fn check_tcp(host: &str, port: u16, timeout: Duration) -> Seen {

@@ -1,4 +1,4 @@
-//! Which archives of a store stay; pure.
+//! Decides which archives of a store stay; pure.
 
 use std::{cmp::Reverse, collections::BTreeMap};
 

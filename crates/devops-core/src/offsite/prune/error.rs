@@ -8,7 +8,7 @@ use crate::{
     s3::{S3Error, S3Uri},
 };
 
-/// Why nothing was planned.
+/// An error of planning.
 #[derive(Debug, thiserror::Error)]
 pub enum PruneError {
     /// The store, or the way to it, said no.

@@ -8,7 +8,7 @@ use crate::s3::{
     S3Context, S3Error, remove,
 };
 
-/// What became of an archive that was to go.
+/// The outcome of an archive that was to go.
 #[derive(Debug)]
 pub enum PruneOutcome {
     /// It is gone.

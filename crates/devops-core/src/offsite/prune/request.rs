@@ -10,7 +10,7 @@ use crate::{
     s3::{RetentionMode, S3Uri},
 };
 
-/// What is pruned, and how.
+/// The settings of an off-site prune.
 #[derive(Clone, Debug)]
 pub struct PruneRequest {
     /// The folder of the archives: a bucket, or a prefix that ends with a slash.
@@ -19,11 +19,11 @@ pub struct PruneRequest {
     pub name: BackupName,
     /// Only archives of this host are looked at, if one is named.
     pub host: Option<String>,
-    /// What is kept.
+    /// The policy of what is kept.
     pub policy: KeepPolicy,
     /// The time it is.
     pub now: OffsetDateTime,
-    /// Whether all versions of what goes are removed, instead of hidden.
+    /// Is set if all versions of what goes are removed, instead of hidden.
     pub versions: bool,
     /// How what is kept is locked, if it is.
     pub lock: Option<RetentionMode>,

@@ -27,7 +27,7 @@ use crate::{
 
 const REPLACED: &str = "it changed while this looked at it";
 
-/// What a prune reads from.
+/// The inputs of a prune.
 pub(super) struct Scan<'a> {
     pub(super) context: S3Context<'a>,
     pub(super) request: &'a PruneRequest,

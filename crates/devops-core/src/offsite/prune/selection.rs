@@ -1,4 +1,4 @@
-//! Which files of a folder here go off-site: those that the rules of a prune keep.
+//! Selects the files of a folder that go off-site: those that the rules of a prune keep.
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -30,7 +30,7 @@ use crate::{
 
 const CUT_OFF: &str = "it is cut off: it does not end with its footer";
 
-/// Which files are put, and which are not.
+/// The files that are put, and those that are not.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Selection {
     /// The files to put, in their order.

@@ -13,17 +13,17 @@ use crate::{
 pub struct StoredArchive {
     /// The archive.
     pub uri: S3Uri,
-    /// Where it came from; `None` when it is encrypted, or another tool made it.
+    /// The origin; `None` when it is encrypted, or another tool made it.
     pub origin: Option<Origin>,
     /// The series that it belongs to; `None` when it says nothing of its origin.
     pub series: Option<Series>,
-    /// Whether it is encrypted: only its name tells of it.
+    /// Is set if it is encrypted: only its name tells of it.
     pub is_encrypted: bool,
-    /// When it was made: its recorded start, else the date in its name.
+    /// The time it was made: its recorded start, else the date in its name.
     pub time: OffsetDateTime,
-    /// How many bytes it has.
+    /// The number of bytes it has.
     pub size: u64,
-    /// What becomes of it.
+    /// The decision about it.
     pub decision: ObjectDecision,
     /// The lock that it gets, if it gets another one.
     pub lock: Option<(RetentionMode, OffsetDateTime)>,
@@ -32,7 +32,7 @@ pub struct StoredArchive {
     pub(super) proof: Proof,
 }
 
-/// What tells an object from another one under the same key.
+/// The identity of an object.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Seen {
     pub(super) etag: Option<String>,
@@ -41,7 +41,7 @@ pub(super) struct Seen {
     pub(super) version_id: Option<StoreText>,
 }
 
-/// What becomes of an archive.
+/// The decision about an archive.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ObjectDecision {
     /// It stays for these reasons.

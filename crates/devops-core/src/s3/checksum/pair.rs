@@ -6,7 +6,7 @@
 
 use sha2::block_api::compress256;
 
-/// What is hashed at once.
+/// A block of SHA-256.
 type Block = [u8; 64];
 
 /// The hash before the first block.
@@ -25,7 +25,7 @@ const START: [u32; 8] = [
 pub(crate) struct Sha256Pair {
     states: [[u32; 8]; 2],
     size: u64,
-    /// What the last pieces have beyond whole blocks; others may not follow.
+    /// The bytes of the last pieces beyond whole blocks; others may not follow.
     rest: [Vec<u8>; 2],
 }
 
@@ -94,7 +94,7 @@ mod x86 {
 
     use super::Block;
 
-    /// What is added in each round, four rounds a row.
+    /// The round constants of SHA-256, four rounds a row.
     #[rustfmt::skip]
     const CONSTANTS: [[u32; 4]; 16] = [
         [0x428a_2f98, 0x7137_4491, 0xb5c0_fbcf, 0xe9b5_dba5],

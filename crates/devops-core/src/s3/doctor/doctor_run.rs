@@ -22,12 +22,12 @@ use crate::{
     kind::{HasKind, Kind},
 };
 
-/// What is to be examined.
+/// The options of a run of the doctor.
 #[derive(Clone, Copy, Debug)]
 pub struct DoctorOptions<'a> {
     /// The bucket, and the prefix below which probes are stored.
     pub prefix: &'a S3Uri,
-    /// Whether anything is written; much cannot be found out without.
+    /// Is set if anything is written; much cannot be found out without.
     pub write: bool,
     /// The time here.
     pub now: OffsetDateTime,
@@ -39,7 +39,7 @@ pub(super) struct DoctorRun<'a> {
     pub(super) options: DoctorOptions<'a>,
     pub(super) tell: &'a dyn Fn(Finding),
     pub(super) failed: Cell<Option<Kind>>,
-    /// Whether the bucket has versions, if the store tells.
+    /// Is set if the bucket has versions, if the store tells.
     pub(super) keeps_versions: Cell<Option<bool>>,
 }
 

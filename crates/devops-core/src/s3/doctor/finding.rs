@@ -28,13 +28,13 @@ impl Severity {
 /// One thing that was found out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// What was looked at: `versioning`.
+    /// The name of the check: `versioning`.
     pub check: &'static str,
     /// How good it is.
     pub severity: Severity,
-    /// What was found, and what it means.
+    /// The result, and what it means.
     pub message: StoreText,
-    /// What to do about it.
+    /// A remedy.
     pub advice: Option<StoreText>,
 }
 
@@ -61,13 +61,13 @@ impl Finding {
     }
 }
 
-/// What all findings come to.
+/// The sum of all findings.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Diagnosis {
-    /// What later runs can use.
+    /// The capabilities that later runs can use.
     pub capabilities: Capabilities,
     /// How well puts will be proven; nothing if that was not found out.
     pub proof: Option<Proof>,
-    /// Why puts or gets do not work, if they do not.
+    /// The reason puts or gets do not work, if they do not.
     pub failed: Option<Kind>,
 }

@@ -27,7 +27,7 @@ use crate::{
     },
 };
 
-/// What probes contain: whoever finds one that was left behind may know what it is.
+/// The content of probes, which says what they are if one is left behind.
 pub(super) const CONTENT: &[u8] = b"stored by `devops-s3push doctor`; this object can be deleted\n";
 
 /// Stores objects of its own, and deletes them.
@@ -37,7 +37,7 @@ pub(super) struct ProbeObject<'a> {
     pub(super) whole: S3Uri,
     /// The object in parts.
     pub(super) parts: S3Uri,
-    /// What has to be deleted: keys, each with the version if the store told one.
+    /// The objects to delete: keys, each with the version if the store named one.
     pub(super) made: RefCell<Vec<(S3Uri, Option<StoreText>)>>,
     pub(super) uploads: RefCell<Vec<Upload>>,
     pub(super) capabilities: Cell<Capabilities>,

@@ -1,4 +1,4 @@
-//! Whether the store can be reached, with whose credentials, and where it is.
+//! Is set if the store can be reached, with whose credentials, and where it is.
 
 use std::{net::SocketAddr, time::Duration};
 

@@ -1,4 +1,4 @@
-//! What the bucket is set to, and what that means for backups in it.
+//! Checks the settings of the bucket, and says what they mean for backups in it.
 
 use aws_sdk_s3::types::{
     AbortIncompleteMultipartUpload, BucketVersioningStatus, ExpirationStatus, LifecycleRule,

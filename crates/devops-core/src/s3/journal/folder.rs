@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-/// Who still holds a journal after this is at work with it.
+/// A process that holds a journal for longer is at work with it.
 const LET_GO_WITHIN: Duration = Duration::from_secs(1);
 
 /// The folder with the journals of one user.

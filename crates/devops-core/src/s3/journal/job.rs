@@ -28,7 +28,7 @@ pub(crate) const VERSION: u32 = 1;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Job {
     pub(crate) version: u32,
-    /// When its upload was begun.
+    /// The time its upload was begun.
     #[serde(with = "time::serde::rfc3339")]
     pub begun: OffsetDateTime,
     /// The file.
@@ -46,7 +46,7 @@ pub struct Job {
 /// An upload that can be taken up.
 #[derive(Clone, Debug)]
 pub struct Unfinished {
-    /// What is sent where.
+    /// The file and the object.
     pub job: Job,
     /// The store's name for its multipart upload; a stream that was spooled may have none yet.
     pub upload_id: Option<StoreText>,

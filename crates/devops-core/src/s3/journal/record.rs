@@ -26,7 +26,7 @@ pub(crate) struct UploadRecord {
     pub(crate) upload_token: String,
     #[serde(rename = "protection")]
     pub(crate) checksum_strategy: ChecksumStrategy,
-    /// What it is made of, if not of parts of one size that are all sent.
+    /// The parts of a server-side copy, if there are any.
     pub(crate) composition: Option<Composition>,
 }
 
@@ -50,7 +50,7 @@ pub(super) enum Record {
     Part(PartRecord),
 }
 
-/// What a journal says of an upload that was begun.
+/// The state of an upload, as its journal records it.
 #[derive(Clone, Debug)]
 pub(crate) struct JournalState {
     pub(crate) job: Job,

@@ -26,7 +26,7 @@ use crate::{
     },
 };
 
-/// What a sync of a prefix into a folder does.
+/// The plan of a sync from a prefix into a folder.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DownPlan {
     /// The objects that become files, and those that cannot.
@@ -37,13 +37,13 @@ pub struct DownPlan {
     pub left: Vec<Skipped>,
     /// The folders without anything in them and without an object, which stay.
     pub empty_folders: Vec<PathBuf>,
-    /// What could not be read, so that nothing is deleted though it was asked for.
+    /// The unreadable path because of which nothing is deleted.
     pub unread: Option<PathBuf>,
-    /// What the files to delete are.
+    /// The identities of the files to delete.
     seen: HashMap<PathBuf, Stamp>,
 }
 
-/// What became of a file that has no object.
+/// The result for a file that has no object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExtraFile {
     /// It is gone.
@@ -54,7 +54,7 @@ pub enum ExtraFile {
     Changed,
 }
 
-/// What tells a file from one that was written later under its name.
+/// The identity of a file, by which a later one of its name shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Stamp {
     identity: (u64, u64),

@@ -6,14 +6,14 @@ use crate::{
     units::count,
 };
 
-/// How many objects without a file may be deleted.
+/// The number of objects without a file may be deleted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Deletion {
     /// So many; without it ten or half of all, whichever is more.
     pub max: Option<u64>,
 }
 
-/// Why nothing was changed.
+/// The reason nothing was changed.
 #[derive(Debug, thiserror::Error)]
 pub enum SyncError {
     /// The folder cannot be read, or not become objects.
@@ -36,9 +36,9 @@ pub enum SyncError {
     TooManyDeletions {
         /// How many would be deleted.
         n: usize,
-        /// How many there are.
+        /// The number of them.
         n_all: usize,
-        /// How many may be deleted.
+        /// The number that may be deleted.
         limit: usize,
     },
 }

@@ -1,4 +1,4 @@
-//! What a sync does with every file and every object, decided before anything is changed.
+//! Plans a sync before anything is changed.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -25,11 +25,11 @@ const FEW: usize = 10;
 pub struct PlannedFile {
     /// The file and its object.
     pub source: UploadItem,
-    /// What becomes of the object.
+    /// The action on the object.
     pub action: SyncAction,
 }
 
-/// What becomes of the object of a file.
+/// The action on the object of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SyncAction {
     /// There is none: the file is put.
@@ -45,11 +45,11 @@ pub enum SyncAction {
 pub struct NotDeletable {
     /// The object.
     pub uri: S3Uri,
-    /// Why it stays.
+    /// The reason it stays.
     pub reason: &'static str,
 }
 
-/// What a sync does.
+/// The plan of a sync.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SyncPlan {
     /// The files, in the order of their paths.
@@ -58,18 +58,18 @@ pub struct SyncPlan {
     pub extra: Vec<ListedObject>,
     /// The objects that nobody can say a file is missing for.
     pub kept: Vec<NotDeletable>,
-    /// What could not be read, so that nothing is deleted though it was asked for.
+    /// The unreadable path because of which nothing is deleted.
     pub unread: Option<PathBuf>,
 }
 
-/// What belongs together: a folder, the prefix it stands under, and which paths count.
+/// The scope of a sync: a folder, a prefix and a filter.
 #[derive(Clone, Copy)]
 pub struct SyncScope<'a> {
     /// The folder.
     pub folder: &'a Path,
     /// The prefix.
     pub prefix: &'a S3Uri,
-    /// Which paths count; all else is left alone on both sides.
+    /// The filter; other paths stay as they are on both sides.
     pub filter: &'a Filter,
 }
 

@@ -17,10 +17,10 @@ use super::{
 };
 use crate::kind::{HasKind, Kind};
 
-/// How long to wait for objects, and how often to look.
+/// The time to wait for objects, and the interval of checks.
 #[derive(Clone, Copy, Debug)]
 pub struct Waiting {
-    /// How long to wait at most.
+    /// The longest time to wait.
     pub limit: Duration,
     /// The first pause between two looks; each one is longer than the one before.
     pub first_pause: Duration,
@@ -46,7 +46,7 @@ impl Waiting {
     }
 }
 
-/// What is told while objects are waited for.
+/// An event while objects are waited for.
 #[derive(Debug)]
 pub enum Waited<'a> {
     /// So many cannot be read yet, and are looked at after this pause.

@@ -1,4 +1,4 @@
-//! Why policies could not be judged by.
+//! The reason policies could not be judged by.
 
 use std::{io, path::PathBuf, time::Duration};
 
@@ -9,7 +9,7 @@ use crate::{
     units::format_duration,
 };
 
-/// Why policies could not be judged by; then nothing is approved.
+/// The reason policies could not be judged by; then nothing is approved.
 #[derive(Debug, thiserror::Error)]
 pub enum PolicyError {
     /// A file or folder could not be read.
@@ -20,7 +20,7 @@ pub enum PolicyError {
     Syntax {
         /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// The error.
         reason: String,
     },
     /// There is no file of a policy at all.

@@ -170,7 +170,7 @@ pub(crate) fn check_every<R: Removal + Clone>(removal: &R, operations: &[&'stati
 /// A folder and a prefix, not alike in any way that two can be unlike.
 #[derive(Clone)]
 struct Mirror {
-    /// Whether the listing gives tags that are no MD5, so that the store is asked for each object.
+    /// Is set if the listing gives tags that are no MD5, so that the store is asked for each object.
     asks: bool,
 }
 
