@@ -2,6 +2,7 @@
 
 mod counts;
 mod findings;
+mod glossary;
 mod names;
 mod sizes;
 mod sources;
@@ -30,6 +31,9 @@ pub(crate) fn run() -> Result<()> {
     }
     sources::check_declared(&files, &mut findings);
     sources::check_manifests(&root(), &mut findings)?;
+    let words =
+        fs::read_to_string(root().join("GLOSSARY.md")).context("cannot read GLOSSARY.md")?;
+    glossary::check(&words, &files, &mut findings);
     lock_file(&mut findings)?;
     documents(&mut findings)?;
     findings.report()
