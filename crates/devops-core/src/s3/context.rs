@@ -173,7 +173,7 @@ impl<'a> S3Context<'a> {
             }
             let (elapsed, has_answered) = (begun.elapsed(), self.store.has_answered());
             let last_attempt =
-                Attempt { attempt, elapsed, has_answered, asked: failure.retry_after };
+                Attempt { number: attempt, elapsed, has_answered, asked: failure.retry_after };
             let pause =
                 self.store.retry_config().pause(&failure.error_kind, last_attempt, jitter());
             let Some(pause) = pause.filter(|_| request.may_retry(&failure)) else {
@@ -302,7 +302,7 @@ impl<'a> S3Context<'a> {
                 let limits = (self.store.retry_config().stall, request.response_timeout);
                 stall_detector
                     .stalled(size, limits, |moved| {
-                        (self.events)(Event::BytesTransferred(moved.cast_signed()))
+                        (self.events)(Event::BytesTransferred(moved.cast_signed()));
                     })
                     .await;
                 "the connection stands still"

@@ -190,7 +190,7 @@ impl S3Context<'_> {
             }
             let Some((_, failure)) = again.first() else { break };
             let (elapsed, asked) = (begun.elapsed(), failure.retry_after);
-            let last_attempt = Attempt { attempt, elapsed, has_answered: true, asked };
+            let last_attempt = Attempt { number: attempt, elapsed, has_answered: true, asked };
             let pause =
                 self.store.retry_config().pause(&failure.error_kind, last_attempt, jitter());
             let Some(pause) = pause else {

@@ -85,9 +85,9 @@ impl<'a> ObjectPages<'a> {
         let page = self.page(context, &start).await?;
         if page.is_truncated {
             let keys = page.objects.iter().map(Object::key);
-            let content: Vec<_> =
+            let listed: Vec<_> =
                 keys.chain(page.prefixes.iter().map(CommonPrefix::prefix)).collect();
-            let next = self.pages.next(VERSION_2, page.next.clone(), &content);
+            let next = self.pages.next(VERSION_2, page.next.clone(), &listed);
             self.next = Some(next.map_err(RequestError::from)?);
         }
         Ok(Some(page))

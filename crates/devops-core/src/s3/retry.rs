@@ -109,7 +109,7 @@ impl RetryConfig {
         jitter: f64,
     ) -> Option<Duration> {
         let is_lasting =
-            *error_kind == RequestErrorKind::Unreadable && last_attempt.attempt >= MOST_READINGS;
+            *error_kind == RequestErrorKind::Unreadable && last_attempt.number >= MOST_READINGS;
         if !error_kind.is_transient() || is_lasting {
             return None;
         }
@@ -118,7 +118,7 @@ impl RetryConfig {
             _ => Duration::from_millis(100),
         };
         let longest =
-            base.saturating_mul(1 << (last_attempt.attempt - 1).min(10)).min(LONGEST_PAUSE);
+            base.saturating_mul(1 << (last_attempt.number - 1).min(10)).min(LONGEST_PAUSE);
         let pause = longest.mul_f64(jitter);
         let has_time_for =
             |pause| last_attempt.elapsed + pause < self.budget(last_attempt.has_answered);
@@ -126,7 +126,7 @@ impl RetryConfig {
         if let Some(asked) = asked.filter(|&asked| asked > pause && has_time_for(asked)) {
             return Some(asked);
         }
-        let is_young = last_attempt.has_answered && last_attempt.attempt < FEWEST;
+        let is_young = last_attempt.has_answered && last_attempt.number < FEWEST;
         (is_young || has_time_for(pause)).then_some(pause)
     }
 }
@@ -135,7 +135,7 @@ impl RetryConfig {
 #[derive(Clone, Copy, Debug)]
 pub struct Attempt {
     /// The number of the attempt that just failed, from 1.
-    pub attempt: u32,
+    pub number: u32,
     /// The time since the first attempt began.
     pub elapsed: Duration,
     /// Is set if the store has ever answered.
@@ -160,7 +160,12 @@ mod tests {
     use super::*;
 
     fn last_attempt(attempt: u32, seconds: u64, has_answered: bool) -> Attempt {
-        Attempt { attempt, elapsed: Duration::from_secs(seconds), has_answered, asked: None }
+        Attempt {
+            number: attempt,
+            elapsed: Duration::from_secs(seconds),
+            has_answered,
+            asked: None,
+        }
     }
 
     #[test]

@@ -125,12 +125,12 @@ pub fn list_versions<'a>(
             }
             let next = page.next_key_marker().map(|key| Some(decoded(key, encoded)));
             let next = next.map(|key| (key, page.next_version_id_marker().map(str::to_owned)));
-            let content: Vec<_> = versions[start..]
+            let listed: Vec<_> = versions[start..]
                 .iter()
-                .map(|listed| (&listed.target.uri.key, &listed.target.version_id))
+                .map(|version| (&version.target.uri.key, &version.target.version_id))
                 .collect();
             markers =
-                pages.next("ListObjectVersions", next, &content).map_err(RequestError::from)?;
+                pages.next("ListObjectVersions", next, &listed).map_err(RequestError::from)?;
         }
     })
 }

@@ -21,7 +21,7 @@ const MAX_QUEUED: usize = 8;
 
 /// The logins of an auth file.
 pub(crate) struct Users {
-    users: HashMap<String, String>,
+    hashes: HashMap<String, String>,
     /// Hashes, because comparing them takes the same time wherever they differ.
     tokens: Vec<Hash>,
     /// Passwords found right, as hashes under a key of this process.
@@ -88,7 +88,7 @@ impl Users {
         let known = Mutex::new(HashMap::new());
         let hashing = Arc::new(Semaphore::new(PARALLEL_HASHES));
         let queue = Arc::new(Semaphore::new(MAX_QUEUED));
-        Ok(Self { users, tokens, known, key, hashing, queue })
+        Ok(Self { hashes: users, tokens, known, key, hashing, queue })
     }
 
     /// Judges an `Authorization` header; what was found right before is never kept waiting.
@@ -122,9 +122,9 @@ impl Users {
         if self.known().get(name) == Some(&digest) {
             return AuthResult::Allowed;
         }
-        let user = self.users.get(name);
+        let user = self.hashes.get(name);
         // A name that nobody has costs the same time.
-        let Some(hash) = user.or_else(|| self.users.values().next()) else {
+        let Some(hash) = user.or_else(|| self.hashes.values().next()) else {
             return AuthResult::Refused;
         };
         let Ok(place) = Arc::clone(&self.queue).try_acquire_owned() else {

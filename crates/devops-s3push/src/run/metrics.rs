@@ -15,12 +15,12 @@ pub(super) struct Metrics {
     path: Option<PathBuf>,
     destination: String,
     begun: Instant,
-    metrics: Cell<RunMetrics>,
+    counts: Cell<RunMetrics>,
 }
 
 impl Metrics {
     pub(super) fn new(path: Option<PathBuf>, destination: String) -> Self {
-        Self { path, destination, begun: Instant::now(), metrics: Cell::default() }
+        Self { path, destination, begun: Instant::now(), counts: Cell::default() }
     }
 
     /// Fails where the file could not be written at the end.
@@ -29,7 +29,7 @@ impl Metrics {
     }
 
     pub(super) fn note(&self, totals: &Totals) {
-        self.metrics.set(RunMetrics {
+        self.counts.set(RunMetrics {
             failed: totals.failed.len() as u64,
             skipped: totals.skipped.len() as u64,
             ..RunMetrics::of(&totals.stored)
@@ -50,7 +50,7 @@ impl Metrics {
                 ended: session.clock().now(),
                 elapsed: self.begun.elapsed(),
                 exit_code: code_of(result, session.cancel().signal()),
-                metrics: self.metrics.get(),
+                metrics: self.counts.get(),
             },
         );
         match written {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use devops_cli::{Failure, Outcome, code_of, quote};
 use devops_core::{
     clock::Clock,
-    terraform::{AuditEntry, Run, append_audit, write_metrics},
+    terraform::{AuditEntry, StackRun, append_audit, write_metrics},
 };
 
 use super::tf_session::TfSession;
@@ -41,13 +41,13 @@ impl TfSession<'_> {
     ) -> Result<(), Failure> {
         let Some(path) = path else { return Ok(()) };
         let stack = quote(self.stack.dir());
-        let run = Run {
+        let run = StackRun {
             stack: &stack,
             command,
             ended: self.session.clock().now(),
             elapsed: self.record.begun.elapsed(),
             exit_code: code_of(result, self.session.cancel().signal()),
-            figures: self.record.figures.get(),
+            metrics: self.record.metrics.get(),
         };
         Ok(write_metrics(path, run)?)
     }
@@ -63,7 +63,7 @@ impl TfSession<'_> {
             user: user.unwrap_or_default(),
             code: code_of(result, self.session.cancel().signal()),
             kind: result.as_ref().err().map(|failure| failure.kind.name().to_owned()),
-            summary: self.record.figures.get().summary,
+            summary: self.record.metrics.get().summary,
             fingerprint: self.record.fingerprint.as_ref().map(ToString::to_string),
         };
         Ok(append_audit(path, entry)?)

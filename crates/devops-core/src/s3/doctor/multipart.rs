@@ -121,7 +121,7 @@ impl ProbeObject<'_> {
         let is_small = copied.as_ref().is_err_and(is_of_size);
         let is_confirmed = !passes && !is_small;
         self.record(|capabilities| {
-            capabilities.copies = is_confirmed.then_some(matches!(copied, Ok(true)))
+            capabilities.copies = is_confirmed.then_some(matches!(copied, Ok(true)));
         });
         self.report(match copied {
             Err(failure) if passes => {
