@@ -16,8 +16,8 @@ use std::cell::Cell;
 
 use futures_util::future::LocalBoxFuture;
 
-use super::context::S3Context;
 use crate::cancel::Cancelled;
+use crate::s3::request::context::S3Context;
 pub use doctor_run::DoctorOptions;
 use doctor_run::DoctorRun;
 pub use finding::{Diagnosis, Finding, Severity};

@@ -4,7 +4,7 @@ use std::{path::Path, time::Duration};
 
 use time::OffsetDateTime;
 
-use super::event::{ObjectSummary, Outcome};
+use crate::s3::object::event::{ObjectSummary, Outcome};
 use crate::{
     exposition::{Dialect, Exposition, MetricKind, value_in},
     fs::{self, PathError},

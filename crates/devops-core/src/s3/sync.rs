@@ -15,21 +15,27 @@ pub use self::{
     down::{DownPlan, ExtraFile, check_extra, delete_extra, plan_sync_down},
     plan::{NotDeletable, PlannedFile, SyncAction, SyncPlan, SyncScope},
 };
-use super::{
-    checksum::is_md5,
-    compare::{has_md5, same_content},
-    confirm::PutResult,
-    context::S3Context,
-    error::S3Error,
-    event::{ObjectSummary, Outcome},
-    list::list,
-    proof::{Proof, UploadedObject},
-    put_options::{Listed, OverwritePolicy, PutOptions},
-    response::ListedObject,
-    source::OpenFile,
-    summary::summarize,
-    upload_items::{UploadItem, UploadItems, UploadItemsError, find_in_folder},
-    uri::S3Uri,
+use crate::s3::{
+    error::operation::S3Error,
+    object::{
+        checksum::is_md5,
+        event::{ObjectSummary, Outcome},
+        proof::{Proof, UploadedObject},
+        response::ListedObject,
+        uri::S3Uri,
+    },
+    request::{
+        compare::{has_md5, same_content},
+        context::S3Context,
+        list::list,
+        source_file::OpenFile,
+    },
+    upload::{
+        confirm::PutResult,
+        options::{Listed, OverwritePolicy, PutOptions},
+        summary::summarize,
+        upload_items::{UploadItem, UploadItems, UploadItemsError, find_in_folder},
+    },
 };
 pub use error::{Deletion, SyncError};
 

@@ -4,19 +4,16 @@ use std::path::Path;
 
 use futures_util::future::LocalBoxFuture;
 
-use super::{
-    checksum::Algorithm,
-    compare::{Comparison, compare, compare_parts, differing},
-    context::S3Context,
-    error::S3Error,
-    fetch::Fetch,
-    get::head_of_existing,
-    plan::{Part, PartSize},
-    proof::Proof,
-    request_error::RequestErrorKind,
-    response::ObjectHead,
-    source::OpenFile,
-    uri::S3Uri,
+use crate::s3::{
+    download::{fetch::Fetch, get::head_of_existing},
+    error::{operation::S3Error, request_error::RequestErrorKind},
+    object::{checksum::Algorithm, proof::Proof, response::ObjectHead, uri::S3Uri},
+    plan::parts::{Part, PartSize},
+    request::{
+        compare::{Comparison, compare, compare_parts, differing},
+        context::S3Context,
+        source_file::OpenFile,
+    },
 };
 
 /// The depth of a comparison.

@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::Args;
 use devops_core::{
-    s3::{RateLimit, plan::MIN_PART},
+    s3::{MIN_PART, RateLimit},
     units::{ByteSize, UnitError, parse_duration},
 };
 

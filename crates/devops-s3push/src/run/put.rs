@@ -11,9 +11,9 @@ use devops_core::{
     kind::{HasKind, Kind},
     offsite::{self, Base},
     s3::{
-        Event, Filter, Listed, ObjectSummary, OverwritePolicy, PutOptions, RequestErrorKind,
-        S3Context, S3Error, S3Uri, UploadItem, UploadItems, check_bucket, find_upload_items,
-        for_each_concurrent, inspect, list_absent_keys, plan::MIN_PART, preview, upload_to_all,
+        Event, Filter, Listed, MIN_PART, ObjectSummary, OverwritePolicy, PutOptions,
+        RequestErrorKind, S3Context, S3Error, S3Uri, UploadItem, UploadItems, check_bucket,
+        find_upload_items, for_each_concurrent, inspect, list_absent_keys, preview, upload_to_all,
     },
     units::{ByteSize, count},
 };

@@ -6,9 +6,11 @@ use aws_sdk_s3::operation::delete_object::DeleteObjectOutput;
 
 use super::{finding::Finding, probe::ProbeObject};
 use crate::s3::{
-    request_error::{RequestError, RequestErrorKind},
-    text::{StoreText, as_sent},
-    uri::S3Uri,
+    error::request_error::{RequestError, RequestErrorKind},
+    object::{
+        text::{StoreText, as_sent},
+        uri::S3Uri,
+    },
 };
 
 impl ProbeObject<'_> {

@@ -9,13 +9,11 @@ use aws_sdk_s3::{
 };
 use time::OffsetDateTime;
 
-use super::{
-    super::{
-        context::{CancelPolicy, RequestOptions, S3Context},
-        request_error::{RequestError, RequestErrorKind},
-        uri::S3Uri,
-    },
-    finding::{Finding, Severity},
+use super::finding::{Finding, Severity};
+use crate::s3::{
+    error::request_error::{RequestError, RequestErrorKind},
+    object::uri::S3Uri,
+    request::context::{CancelPolicy, RequestOptions, S3Context},
 };
 use crate::{
     cancel::Cancelled,

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     cancel::Cancelled,
-    s3::{
+    s3::object::{
         attributes::{Attributes, Encryption, Method},
         protection::{Feature, encryption_given},
     },

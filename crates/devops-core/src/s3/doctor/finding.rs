@@ -1,7 +1,10 @@
 //! Findings of a doctor run, and what they come to.
 
-use super::super::{capabilities::Capabilities, proof::Proof, text::StoreText};
 use crate::kind::Kind;
+use crate::s3::{
+    object::{proof::Proof, text::StoreText},
+    store::capabilities::Capabilities,
+};
 
 /// How good an answer is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -13,15 +13,16 @@ use super::{
 use crate::{
     cancel::Cancelled,
     s3::{
-        capabilities::Conditions,
-        checksum::{Algorithm, Sum, md5, multipart_etag},
-        copy::source_name,
-        pages::Pages,
-        proof::Proof,
-        reads::checksum_of,
-        request_error::RequestError,
-        response::{Upload, unquoted},
-        text::StoreText,
+        error::request_error::RequestError,
+        object::{
+            checksum::{Algorithm, Sum, md5, multipart_etag},
+            proof::Proof,
+            response::{Upload, unquoted},
+            text::StoreText,
+        },
+        request::{pages::Pages, read::checksum_of},
+        store::capabilities::Conditions,
+        upload::copy_part::source_name,
     },
     units::count,
 };

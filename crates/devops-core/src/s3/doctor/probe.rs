@@ -15,15 +15,19 @@ use super::{
 use crate::{
     cancel::Cancelled,
     s3::{
-        capabilities::{Capabilities, Conditions},
-        checksum::{Algorithm, Checksum, Sum, base64, hex, md5},
-        proof::Proof,
-        reads::checksum_of,
-        request_error::{RequestError, RequestErrorKind},
-        response::{Upload, unquoted},
-        retry::random,
-        text::StoreText,
-        uri::S3Uri,
+        error::request_error::{RequestError, RequestErrorKind},
+        object::{
+            checksum::{Algorithm, Checksum, Sum, base64, hex, md5},
+            proof::Proof,
+            response::{Upload, unquoted},
+            text::StoreText,
+            uri::S3Uri,
+        },
+        request::read::checksum_of,
+        store::{
+            capabilities::{Capabilities, Conditions},
+            retry_policy::random,
+        },
     },
 };
 

@@ -11,9 +11,9 @@ use super::{doctor_run::DoctorRun, finding::Finding};
 use crate::{
     cancel::Cancelled,
     s3::{
-        endpoint::is_in_clear,
-        request_error::{RequestError, RequestErrorKind},
-        text::StoreText,
+        error::request_error::{RequestError, RequestErrorKind},
+        object::endpoint::is_in_clear,
+        object::text::StoreText,
     },
 };
 

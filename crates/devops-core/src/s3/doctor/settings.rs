@@ -8,7 +8,7 @@ use aws_sdk_s3::types::{
 use super::{doctor_run::DoctorRun, finding::Finding};
 use crate::{
     cancel::Cancelled,
-    s3::request_error::{RequestError, RequestErrorKind},
+    s3::error::request_error::{RequestError, RequestErrorKind},
     units::count,
 };
 

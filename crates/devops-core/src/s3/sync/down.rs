@@ -18,11 +18,14 @@ use crate::{
     fs::{OpenFolder, PathError},
     lock,
     s3::{
-        S3Error, blocking,
-        context::S3Context,
-        download_items::{DownloadItems, plan_download_items},
-        partial::is_own_name,
-        upload_items::{Skipped, UploadItems},
+        S3Error,
+        download::{
+            download_items::{DownloadItems, plan_download_items},
+            partial_file::is_own_name,
+        },
+        request::context::S3Context,
+        store::blocking::blocking,
+        upload::upload_items::{Skipped, UploadItems},
     },
 };
 

@@ -1,6 +1,8 @@
 //! Errors of a sync, before anything is changed.
 
-use super::super::{error::S3Error, upload_items::UploadItemsError, uri::S3Uri};
+use crate::s3::{
+    error::operation::S3Error, object::uri::S3Uri, upload::upload_items::UploadItemsError,
+};
 use crate::{
     kind::{HasKind, Kind},
     units::count,

@@ -5,16 +5,16 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{
-    super::download_items::is_path_of_file,
-    error::{Deletion, SyncError},
-};
+use super::error::{Deletion, SyncError};
+use crate::s3::download::download_items::is_path_of_file;
 use crate::s3::{
-    event::{ObjectSummary, Outcome},
-    filter::Filter,
-    response::ListedObject,
-    upload_items::{UploadItem, UploadItems},
-    uri::S3Uri,
+    object::{
+        event::{ObjectSummary, Outcome},
+        response::ListedObject,
+        uri::S3Uri,
+    },
+    plan::filter::Filter,
+    upload::upload_items::{UploadItem, UploadItems},
 };
 
 /// Fewer deletions than this need no second thought.
