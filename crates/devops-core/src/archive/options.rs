@@ -4,14 +4,13 @@ use std::{path::Path, time::Duration};
 
 use rustix::fs::stat;
 
-use super::{
-    deflate::Level,
-    encryption::Recipients,
-    exclude::Excludes,
-    file_io::FileIo,
-    ignore_files::ExcludeMarkers,
-    meta::{FileId, Meta},
-    stream::Stream,
+use crate::archive::{
+    format::{
+        compress::Level,
+        encryption::Recipients,
+        stat::{FileId, Meta},
+    },
+    scan::{exclude::Excludes, file_io::FileIo, ignore_files::ExcludeMarkers, stream::Stream},
 };
 use crate::{clock::Clock, fs::OpenFolder, lock::LockRequest};
 

@@ -3,10 +3,8 @@
 use rustix::fs::FileType;
 use time::OffsetDateTime;
 
-use super::{
-    ArchiveError,
-    ownership::{FolderOwners, verdicts},
-};
+use super::ArchiveError;
+use crate::archive::read::ownership::{FolderOwners, verdicts};
 use crate::{
     cancel::Cancel,
     fs::{IoResultExt, OpenFolder},

@@ -8,13 +8,14 @@
 
 use std::{io::Read, path::Path};
 
-use super::{
-    ArchiveError,
-    entry::{Entry, EntryKind},
-    entry_filter::EntryFilter,
-    event::Skipped,
-    reader::{HealedSegments, summed},
-    salvage::{Found, Lost, Salvage},
+use super::{ArchiveError, event::Skipped};
+use crate::archive::{
+    format::entry::{Entry, EntryKind},
+    read::{
+        entry_filter::EntryFilter,
+        reader::{HealedSegments, summed},
+        salvage::{Found, Lost, Salvage},
+    },
 };
 use crate::{
     cancel::Cancel,
@@ -31,6 +32,7 @@ mod metadata;
 mod names;
 mod options;
 mod place;
+pub(in crate::archive) mod rehearse;
 mod target;
 mod temp_entry;
 mod temp_registry;

@@ -16,14 +16,18 @@ use super::{
 use crate::{
     archive::{
         ArchiveError,
-        archive_file::{Archive, ArchiveFile},
-        encryption::Keys,
-        entry::{Entry, EntryKind},
-        entry_filter::{EntryFilter, without_dot},
-        entry_listing::{hash, next_entry},
         event::Skipped,
-        index::Index,
-        salvage::Salvage,
+        format::{
+            archive_file::{Archive, ArchiveFile},
+            encryption::Keys,
+            entry::{Entry, EntryKind},
+            index::Index,
+        },
+        read::{
+            entry_filter::{EntryFilter, without_dot},
+            entry_listing::{hash, next_entry},
+            salvage::Salvage,
+        },
     },
     cancel::Cancel,
     fs::PathError,
@@ -59,7 +63,7 @@ struct Searched {
     failure: Option<ArchiveError>,
 }
 
-/// Finds what matches one of `globs` in the archives of a folder, as [`list`](crate::archive::list()) does in
+/// Finds what matches one of `globs` in the archives of a folder, as [`list`](crate::archive::read::list()) does in
 /// one.
 ///
 /// An archive without an index is read to its end. What cannot be searched is named, and the rest is

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::{facts::ArchiveFacts, series::NamedSeries};
 use crate::{
-    archive::{
+    archive::format::{
         archive_file::{Archive, ArchiveFile},
         encryption::Keys,
         index::{Hash, Index, Segment},

@@ -7,8 +7,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::archive::{
-    content::ContentHash,
+use crate::archive::format::{
+    content_hash::ContentHash,
     entry::{EntryKind, Timestamp},
     index::Hash,
 };

@@ -19,13 +19,13 @@ use super::{
 use crate::{
     archive::{
         ArchiveError,
-        archive_file::{Archive, ArchiveFile, sealed_flaw},
-        encryption::Keys,
-        entry_filter::EntryFilter,
-        index::Index,
-        meta::Meta,
-        ownership::mark,
-        reader::Reader,
+        format::{
+            archive_file::{Archive, ArchiveFile, sealed_flaw},
+            encryption::Keys,
+            index::Index,
+            stat::Meta,
+        },
+        read::{entry_filter::EntryFilter, ownership::mark, reader::Reader},
     },
     archive_index::{
         ArchiveName, Origin, SeriesMap,

@@ -12,8 +12,8 @@ use super::{
 use crate::{
     archive::{
         ArchiveError,
-        meta::Meta,
-        ownership::{mark, verdicts},
+        format::stat::Meta,
+        read::ownership::{mark, verdicts},
     },
     archive_index::ArchiveName,
     fs::parent,

@@ -8,9 +8,9 @@ use std::{
 use time::OffsetDateTime;
 
 use crate::{
-    archive::{
+    archive::format::{
         encryption::Keys,
-        meta::{FileId, Meta},
+        stat::{FileId, Meta},
     },
     archive_index::{BackupName, Origin, Series},
     fs::{DirEntryPath, OpenFolder},

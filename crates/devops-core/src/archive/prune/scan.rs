@@ -6,12 +6,16 @@ use super::candidate::{Candidate, PruneOptions, look};
 use crate::{
     archive::{
         ArchiveError,
-        archive_file::{Archive, ArchiveFile, sealed_flaw, unread},
-        index::Index,
-        meta::FileId,
-        ownership::{FolderOwners, Named, is_counted, mark},
-        reader::{IndexedArchive, Reader},
-        verify::read_all,
+        format::{
+            archive_file::{Archive, ArchiveFile, sealed_flaw, unread},
+            index::Index,
+            stat::FileId,
+        },
+        read::{
+            ownership::{FolderOwners, Named, is_counted, mark},
+            reader::{IndexedArchive, Reader},
+            verify::read_all,
+        },
     },
     archive_index::{ArchiveName, Origin, SeriesMap},
     cancel::Cancel,

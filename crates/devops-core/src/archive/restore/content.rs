@@ -7,7 +7,7 @@ use std::{
     os::unix::fs::FileExt,
 };
 
-use crate::archive::entry::Entry;
+use crate::archive::format::entry::Entry;
 
 const BUFFER: u64 = 128 << 10;
 

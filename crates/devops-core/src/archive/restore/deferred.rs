@@ -13,7 +13,7 @@ use tempfile::SpooledTempFile;
 use crate::{
     archive::{
         ArchiveError,
-        entry::{Entry, EntryKind, Timestamp, Xattr},
+        format::entry::{Entry, EntryKind, Timestamp, Xattr},
     },
     fs::IoResultExt,
 };
@@ -150,7 +150,7 @@ pub(super) fn kept(error: io::Error) -> ArchiveError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::archive::entry::OwnerName;
+    use crate::archive::format::entry::OwnerName;
 
     #[test]
     fn entries_come_back_as_they_went_in_also_from_the_disk() {

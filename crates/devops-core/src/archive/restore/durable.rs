@@ -12,7 +12,7 @@ use std::{
 use rustix::fs::{fsync, syncfs};
 
 use crate::{
-    archive::meta::FileId,
+    archive::format::stat::FileId,
     fs::{DirHandle, parent},
 };
 

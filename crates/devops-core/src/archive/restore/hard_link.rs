@@ -15,10 +15,12 @@ use super::{
 };
 use crate::{
     archive::{
-        attributes::AttributeReader,
-        entry::{Entry, EntryKind, OwnerName},
-        holes::data_ranges,
-        meta::Meta,
+        format::{
+            entry::{Entry, EntryKind, OwnerName},
+            holes::data_ranges,
+            stat::Meta,
+        },
+        scan::attributes::AttributeReader,
     },
     fs::DirEntryPath,
 };

@@ -11,10 +11,12 @@ use super::{
 use crate::{
     archive::{
         ArchiveError,
-        entry::{Entry, EntryKind},
-        entry_filter,
-        salvage::{Found, Lost, Salvage},
-        versions::{LockOwner, holders},
+        format::entry::{Entry, EntryKind},
+        read::{
+            entry_filter,
+            salvage::{Found, Lost, Salvage},
+            versions::{LockOwner, holders},
+        },
     },
     cancel::Cancel,
 };

@@ -20,10 +20,10 @@ use rustix::{
 };
 
 use super::{entry_error::EntryWarning, options::RestoreOptions};
-use crate::archive::{
+use crate::archive::format::{
     entry::{Entry, EntryKind, Timestamp, Xattr},
-    meta::Meta,
     owner_names::OwnerNames,
+    stat::Meta,
 };
 
 /// Set-id bits.

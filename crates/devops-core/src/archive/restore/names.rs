@@ -10,7 +10,7 @@ use std::{
     path::Path,
 };
 
-use crate::archive::meta::FileId;
+use crate::archive::format::stat::FileId;
 
 /// The names and files of one run; 16 bytes for each, since an archive may hold millions.
 ///

@@ -2,7 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use super::super::{archive_file::Archive, entry::Entry, event::Skipped, reader::Healed};
+use super::super::event::Skipped;
+use crate::archive::{
+    format::{archive_file::Archive, entry::Entry},
+    read::reader::Healed,
+};
 use crate::fs::Lookup;
 
 /// The most bytes the list of what was left out takes: an archive may hold millions of such entries.

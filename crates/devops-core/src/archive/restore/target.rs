@@ -27,9 +27,9 @@ use super::{
     temp_registry::{self, TempRegistry},
 };
 use crate::{
-    archive::{
+    archive::format::{
         entry::{Entry, EntryKind},
-        meta::{FileId, Meta},
+        stat::{FileId, Meta},
     },
     fs::{DirEntryPath, DirHandle, IfExists, RootedDir, Step},
     units::count,

@@ -5,7 +5,7 @@ use std::path::Path;
 use rustix::fs::FileType;
 
 use crate::{
-    archive::entry::Timestamp,
+    archive::format::entry::Timestamp,
     fs::{DirEntryPath, IfExists},
 };
 

@@ -101,7 +101,7 @@ fn a_folder_shows_what_its_archives_tell() {
     assert_eq!(
         found.iter().map(row).collect::<Vec<_>>(),
         [
-            "backup false None true Sealed 2026-11-24",
+            "backup false None true Encrypted 2026-11-24",
             "backup true Some(2) false Indexed 2026-11-22",
             "backup true Some(2) false Indexed 2026-11-23",
             "cut true None false Unindexed 2026-11-23",
