@@ -177,7 +177,7 @@ fn the_note_of_another_host_counts_while_it_is_fresh() {
 
         leave_note(dir.path(), Duration::from_mins(11), other_host);
         let (locked, events) = lock_on(&storage, dir.path(), LockMode::Shared);
-        assert!(events[0].starts_with("TookOver"), "{events:?}");
+        assert!(events[0].starts_with("StaleLockTaken"), "{events:?}");
         drop(locked.unwrap());
         assert_eq!(n_files(dir.path()), 0);
     }
@@ -189,7 +189,7 @@ fn without_locks_of_the_kernel_a_running_process_counts_and_a_dead_one_does_not(
     leave_note(dir.path(), Duration::ZERO, |_| {});
 
     let (locked, events) = lock_on(&WITHOUT_LOCKS, dir.path(), LockMode::Exclusive);
-    assert!(events[0].starts_with("TookOver"), "{events:?}");
+    assert!(events[0].starts_with("StaleLockTaken"), "{events:?}");
     let held = locked.unwrap();
     let (refused, _) = lock_on(&WITHOUT_LOCKS, dir.path(), LockMode::Shared);
     assert!(matches!(refused, Err(LockError::Held { .. })));

@@ -75,6 +75,6 @@ mod tests {
         let error = read::<Value>(nested(DEPTH_LIMIT + 1).as_bytes()).unwrap_err();
         assert_eq!(error, "values are nested more than 500 levels deep at line 1, column 128");
         let behind = nested(300) + " x";
-        assert_eq!(read::<Value>(behind.as_bytes()).unwrap_err(), "line 1, column 608");
+        assert_eq!(read::<Value>(behind.as_bytes()).unwrap_err(), "line 1, column 609");
     }
 }
