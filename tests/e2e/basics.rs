@@ -612,7 +612,7 @@ fn a_gate_is_open_or_closed() {
     let berlin = in_zone("Europe/Berlin");
     let utc = in_zone("UTC");
 
-    assert_eq!(berlin.expect_code(0).stdout, "open: Saturday 2026-11-21 is at the weekend\n");
+    assert_eq!(berlin.expect_code(0).stdout, "open: Saturday 2026-11-21 is a weekend day\n");
     assert_eq!(utc.expect_code(10).stdout, "closed: Friday 2026-11-20 is a weekday\n");
     run(&["day", "2026-11-22", "--gate", "weekday"]).expect_code(10);
 }

@@ -314,7 +314,7 @@ fn a_tree_goes_on_where_it_stopped() {
 fn a_host_without_a_place_for_the_journal_is_warned_and_puts_all_the_same() {
     let setting = S3TestEnv::new();
     setting.file("a.bin", SIZE);
-    let warning = ": an upload that breaks off is aborted";
+    let warning = ": an interrupted upload is aborted";
 
     let file = setting.env.write("no-folder", "");
     let mut nowhere = setting.command(&PUT);

@@ -59,11 +59,11 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Greet the world or somebody; with --json a card of this program and its user
     Hello(HelloArgs),
-    /// Show environment variables, or check that they keep a contract
+    /// List environment variables, or validate required ones
     Vars(VarsArgs),
     /// Ask a question and print the answer
     Ask(AskArgs),
-    /// Join two texts, then add them as whole numbers of any size
+    /// Show string concatenation and integer addition of A and B
     #[command(allow_negative_numbers = true)]
     Cast(CastArgs),
     /// Tell weekday from weekend, or open and close a gate by it
@@ -340,7 +340,7 @@ pub(crate) struct RunArgs {
     /// Stop the command when it runs longer; a number without a unit is in seconds, 0 is no limit
     #[arg(long, value_name = "DURATION", value_parser = parse_timeout)]
     pub timeout: Option<Duration>,
-    /// Kill a stopped command that is still there after this
+    /// Send SIGKILL if the command still runs this long after SIGTERM
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = parse_timeout)]
     pub kill_after: Duration,
     /// Try again so many times when it fails; each attempt reads the same stdin

@@ -46,7 +46,7 @@ pub struct KeepPolicy {
 
 /// A policy that would keep nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the policy keeps nothing")]
+#[error("the retention policy is empty")]
 pub struct EmptyPolicy;
 
 impl HasKind for EmptyPolicy {

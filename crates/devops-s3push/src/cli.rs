@@ -110,17 +110,17 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Put files, folders, globs or the standard input
     Put(Box<PutArgs>),
-    /// Make the objects under a prefix what the files in a folder are, or the other way round
+    /// Mirror a folder to a prefix, or a prefix to a folder
     Sync(Box<SyncArgs>),
-    /// Go on with uploads that broke off
+    /// Resume interrupted uploads
     Resume(ResumeArgs),
     /// Get an object into a file, or all under a prefix into a folder
     Get(Box<GetArgs>),
-    /// Bring objects back from archives such as GLACIER, so that they can be read
+    /// Restore archived objects (GLACIER and deeper tiers) so that they can be read
     Thaw(ThawArgs),
     /// List objects and their versions
     List(ListArgs),
-    /// Print an address with which anybody can get one object for some time
+    /// Print a presigned URL for one object
     Presign(PresignArgs),
     /// Compare files with objects
     Verify(VerifyArgs),
@@ -179,7 +179,7 @@ pub(crate) struct PresignArgs {
     /// How long the address works, a week at most; it ends with the credentials if they end before
     #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = duration)]
     pub(crate) expires: Duration,
-    /// Let whoever has the address put an object there, over one that is there, instead of getting it
+    /// Presign a PUT, which may overwrite the object, instead of a GET
     #[arg(long)]
     pub(crate) put: bool,
     #[command(flatten)]
@@ -200,7 +200,7 @@ pub(crate) struct VerifyArgs {
     /// Fetch the objects and compare every byte
     #[arg(long)]
     pub(crate) deep: bool,
-    /// Take less proof than full, parts, etag or size as a difference; another MD5 always is one
+    /// Minimum proof: full, parts, etag or size; anything weaker counts as a difference, and another MD5 always does
     #[arg(long, value_name = "LEVEL", default_value = "size")]
     pub(crate) require_proof: Proof,
     #[command(flatten)]

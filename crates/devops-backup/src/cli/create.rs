@@ -52,7 +52,7 @@ pub(crate) struct CreateFlags {
     /// Read patterns to leave out from a file, one a line
     #[arg(long, value_name = "FILE")]
     pub(crate) exclude_from: Vec<PathBuf>,
-    /// Leave out what .gitignore and .backupignore files in SOURCE say
+    /// Skip files matched by .gitignore and .backupignore files in SOURCE
     #[arg(long)]
     pub(crate) ignore_files: bool,
     /// Store folders that hold a CACHEDIR.TAG with nothing else in them
@@ -105,10 +105,10 @@ pub(crate) struct SeriesFlags {
     pub(crate) source_as: Option<PathBuf>,
 }
 
-/// Whom an archive is encrypted to.
+/// The recipients of an encrypted archive.
 #[derive(Args, Debug)]
 pub(crate) struct EncryptFlags {
-    /// Encrypt to this X25519 key of age, age1...; may be given again
+    /// Encrypt for this age recipient (age1...); may be given again
     #[arg(long, value_name = "KEY")]
     pub(crate) recipient: Vec<String>,
     /// Encrypt to the public keys in a file, one a line
@@ -205,4 +205,4 @@ SKIPPED
   named, and the exit code stays 0. What could not be read, and files that changed while being read, \
   are named with exit code 3: of such a file the archive has as many bytes as it had at first. So are \
   files whose content is another than in the archive before though nothing about them changed: a disk \
-  may be failing. A thirtieth of what is unchanged is read for that each day.";
+  may be failing. About 1/30 of the unchanged data is read again per day for this check.";

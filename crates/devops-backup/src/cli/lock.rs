@@ -8,7 +8,7 @@ use devops_core::units::parse_duration;
 /// What to do while somebody else is at work in the same folder.
 #[derive(Args, Debug)]
 pub(crate) struct LockFlags {
-    /// Wait this long for others to leave the folder of the archives, then fail with 75
+    /// Wait up to this long for the lock on the folder of the archives, then exit with 75
     #[arg(long, value_name = "DURATION", value_parser = parse_duration, default_value = "0s")]
     pub(crate) lock_wait: Duration,
 }

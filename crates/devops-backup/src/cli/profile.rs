@@ -136,7 +136,7 @@ HOOKS
 NOTIFICATIONS
   healthcheck is pinged at URL/start, URL and URL/fail, with the outcome as text; partial is a \
   success, but a source that shrank pings URL/fail. webhook gets the report as JSON, as --json \
-  prints it. One that cannot be reached is a warning. Addresses are secret and never shown whole; \
+  prints it. An unreachable URL is a warning. Addresses are secret and never shown whole; \
   `user:password@` in one is sent as a login.
 
 METRICS

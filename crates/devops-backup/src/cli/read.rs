@@ -59,7 +59,7 @@ Only the indexes are read. An archive without one, as other tools make them, is 
 takes longer. An encrypted archive without a key here is named as not searched, and the exit code is 3. \
 One that is damaged is searched as far as it can be read, and the exit code is 10.";
 
-/// Read archives to their end and prove that they are whole
+/// Check that archives are complete and undamaged
 #[derive(Args, Debug)]
 pub(crate) struct VerifyArgs {
     /// Archives (any tar or tar.gz; `-` reads one from stdin), or folders whose archives are all read

@@ -34,7 +34,7 @@ pub(crate) struct RestoreArgs {
     /// Policy for files that exist already
     #[arg(long, value_enum, default_value_t)]
     pub(crate) overwrite: OverwriteArg,
-    /// Take this many components off the front of every path
+    /// Strip this many leading path components
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) strip_components: usize,
     /// Restore setuid and setgid bits, capabilities, devices, and `trusted.*` and `security.*`

@@ -59,6 +59,6 @@ fn show(day: Day, open: Option<bool>, session: &Session) -> Result<(), Failure> 
 fn words(day: Day) -> &'static str {
     match day.kind() {
         day::DayKind::Weekday => "is a weekday",
-        day::DayKind::Weekend => "is at the weekend",
+        day::DayKind::Weekend => "is a weekend day",
     }
 }

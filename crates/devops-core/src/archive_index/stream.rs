@@ -18,7 +18,7 @@ const TYPE_AT: usize = 156;
 
 /// An archive of ours ended before its footer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the archive is cut off: its producer broke off before the end")]
+#[error("the archive is cut off: its producer stopped before the end")]
 pub struct Truncated;
 
 /// A reader that fails at the end of an archive of ours whose footer did not come.

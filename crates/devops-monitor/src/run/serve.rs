@@ -81,8 +81,10 @@ fn announce(args: &Serve, session: &Session, address: SocketAddr) -> Result<(), 
 
 fn resolve(bind: &str) -> Result<SocketAddr, Failure> {
     let bad = |error: String| {
-        Failure::usage(format!("`{bind}` is no address to listen on: {error}"))
-            .hint("such as `127.0.0.1:5000` or `[::]:5000`")
+        Failure::usage(format!(
+            "`{bind}` is not an address to listen on, such as 127.0.0.1:5000: {error}"
+        ))
+        .hint("such as `127.0.0.1:5000` or `[::]:5000`")
     };
     let mut addresses = bind.to_socket_addrs().map_err(|error| bad(error.to_string()))?;
     addresses.next().ok_or_else(|| bad("the name has no address".to_owned()))

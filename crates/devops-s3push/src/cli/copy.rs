@@ -24,7 +24,7 @@ pub(crate) struct CopyArgs {
     /// Replace existing objects
     #[arg(long)]
     pub(crate) overwrite: bool,
-    /// Replace existing objects whose content is another, and leave the others as they are
+    /// Overwrite only objects whose content differs
     #[arg(long, conflicts_with = "overwrite")]
     pub(crate) if_changed: bool,
     /// Leave out what matches, under a prefix

@@ -22,7 +22,7 @@ pub(crate) struct GetArgs {
     ///
     /// A file that has the same content already stays as it is. What is fetched of a large object before
     /// the work breaks off stays beside it, under a hidden name that ends with .s3get-part; the same
-    /// command goes on with it, if the object is still the same.
+    /// command resumes it, if the object is still the same.
     #[arg(value_name = "DEST")]
     pub(crate) destination: PathBuf,
     /// Get this version of the object; `list --versions` shows the ids

@@ -35,7 +35,7 @@ pub(crate) struct PutArgs {
     /// of what can stand before --
     #[arg(last = true, value_name = "CMD")]
     pub(crate) command: Vec<OsString>,
-    /// Put the same to there, too
+    /// Upload to this destination as well
     ///
     /// Each place has its own result: one that fails does not keep the others from being stored (exit 3).
     /// A stream is read once for all of them, and goes as fast as the slowest takes it; files go side by
@@ -153,7 +153,7 @@ pub(crate) struct ReplaceFlags {
     /// Replace existing objects
     #[arg(long)]
     pub(crate) overwrite: bool,
-    /// Replace existing objects whose content is another, and leave the others as they are
+    /// Overwrite only objects whose content differs
     ///
     /// The content is compared by checksum. An object that someone else changes meanwhile is not
     /// replaced (75), where the store knows conditional writes.

@@ -14,7 +14,7 @@ pub(crate) struct Transfer {
     /// How many requests carry data at the same time: auto or a number
     #[arg(long, value_name = "N", default_value = "auto", value_parser = concurrency)]
     pub(crate) concurrency: Concurrency,
-    /// How much memory to take, most of it for parts of streams and downloads; those of files take none
+    /// Memory limit for the buffers of streams and downloads; files are streamed from disk
     #[arg(long, value_name = "SIZE", default_value = "128MiB", value_parser = memory)]
     pub(crate) max_memory: ByteSize,
     /// Move at most so many bytes a second (2MiB), or by the time of day ('08:00,2MiB 19:00,off')
@@ -68,10 +68,10 @@ pub(crate) struct Connection {
     /// or resumes needs it too. Buckets of AWS have to allow it (SSE-C).
     #[arg(long, value_name = "FILE")]
     pub(crate) sse_c_key_file: Option<PathBuf>,
-    /// Keep trying for this long until the store answers once, then four times as long per request
+    /// Retry limit: this long for the first response, four times as long per request afterwards
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration)]
     pub(crate) retry_time: Duration,
-    /// Give up a connection that stands still for this long
+    /// Idle timeout of a connection
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration)]
     pub(crate) stall_time: Duration,
 }

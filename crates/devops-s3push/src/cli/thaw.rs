@@ -29,10 +29,10 @@ pub(crate) struct ThawArgs {
     /// The object, or a prefix: the bucket, or a key that ends with /
     #[arg(value_name = "S3_URI")]
     pub(crate) source: S3Uri,
-    /// How many days the copies stay, from when they are there
+    /// Days to keep the restored copy, counted from when it is there
     #[arg(long, value_name = "N", default_value_t = 7, value_parser = value_parser!(u16).range(1..))]
     pub(crate) days: u16,
-    /// How fast the store fetches: expedited, standard or bulk
+    /// Retrieval tier: expedited, standard or bulk
     #[arg(long, value_name = "TIER", default_value = "standard")]
     pub(crate) tier: RetrievalTier,
     /// Only say what is archived, thawing or thawed: 0 if all can be read, 10 if some cannot

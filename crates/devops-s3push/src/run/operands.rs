@@ -66,7 +66,7 @@ fn places(destination: &OsStr, args: &PutArgs) -> Result<Vec<S3Uri>, Failure> {
         if !args.stream.from_command && !args.command.is_empty() {
             return failure.hint("pass --from-command to run the command behind --");
         }
-        failure.hint("the last argument says where to put the others")
+        failure.hint("the last argument must be an S3 URI such as s3://bucket/prefix/")
     })?;
     let places: Vec<S3Uri> = [destination].into_iter().chain(args.also.iter().cloned()).collect();
     match places.iter().enumerate().find(|(n, place)| places[..*n].contains(place)) {

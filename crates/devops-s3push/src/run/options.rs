@@ -39,8 +39,7 @@ fn resume(flags: &UnfinishedFlags, session: &Session) -> Result<Option<Resume>, 
     let earlier = if flags.restart { ResumePolicy::Discard } else { ResumePolicy::IfPresent };
     let resume = resumable(session, earlier);
     if resume.is_none() {
-        session
-            .warn("neither XDG_STATE_HOME nor HOME is set: an upload that breaks off is aborted");
+        session.warn("neither XDG_STATE_HOME nor HOME is set: an interrupted upload is aborted");
     }
     Ok(resume)
 }

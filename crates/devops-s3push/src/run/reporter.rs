@@ -129,8 +129,7 @@ impl<'a> Reporter<'a> {
             }
             Event::PartialKept { path, size } => {
                 let (file, there) = (quote(&path), ByteSize(size));
-                self.session
-                    .status(format!("Kept {there} in {file}: the same command goes on with it"));
+                self.session.status(format!("Kept {there} in {file}: the same command resumes it"));
                 self.emit("kept", |object| {
                     insert_path(object, "path", &path);
                     insert(object, json!({"size": size}));
@@ -139,7 +138,7 @@ impl<'a> Reporter<'a> {
             Event::JournalUnavailable(error) => {
                 let cause = error.source;
                 self.session.warn(format!(
-                    "failed to {} `{}` ({cause}): an upload that breaks off is aborted",
+                    "failed to {} `{}` ({cause}): an interrupted upload is aborted",
                     error.action,
                     quote(&error.path)
                 ));

@@ -177,7 +177,7 @@ impl Run<'_> {
             Kind::Configuration,
             format!("the upload was begun at {}, and this would go to {}", named(then), named(now)),
         )
-        .hint("look at AWS_ENDPOINT_URL and --profile"))
+        .hint("check AWS_ENDPOINT_URL and --profile"))
     }
 
     fn show(&self, kind: &str, job: &Job) -> Result<(), Failure> {

@@ -50,7 +50,7 @@ impl ApplyChecks {
         session: &Session,
     ) -> Result<Self, Failure> {
         if !auto_approve && !session.stdin_is_terminal() {
-            return Err(Failure::usage("applying a plan needs a yes, and stdin is no terminal")
+            return Err(Failure::usage("cannot ask for approval: stdin is not a terminal")
                 .hint("approve beforehand with `--auto-approve`, or use `devops-tf plan --out`"));
         }
         let rules = Rules::read(&planning.guards, session)?;

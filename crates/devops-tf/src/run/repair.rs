@@ -34,7 +34,10 @@ pub(super) fn recover(args: &RecoverArgs, session: &Session) -> Result<Outcome, 
 
 pub(super) fn unlock(args: &UnlockArgs, session: &Session) -> Result<Outcome, Failure> {
     if !session.stdin_is_terminal() {
-        return Err(Failure::usage("breaking a lock needs a yes, and stdin is no terminal").hint(
+        return Err(Failure::usage(
+            "cannot ask for approval to break the lock: stdin is not a terminal",
+        )
+        .hint(
             "a job that finds a lock must not break it: `terraform force-unlock` does what you ask",
         ));
     }

@@ -341,7 +341,7 @@ impl<'a> ProbeObject<'a> {
         self.report(match content {
             Ok(bytes) if bytes == CONTENT => Finding::ok("get", "gives what was put"),
             Ok(_) => Finding::fail("get", "gives something else than was put", None),
-            Err(error) => Finding::warn("get", format!("broke off: {error}"), None),
+            Err(error) => Finding::warn("get", format!("interrupted: {error}"), None),
         });
         Ok(())
     }

@@ -59,8 +59,8 @@ pub enum S3Error {
     /// The source is not what it was, or was said to be, or cannot be cut into parts as asked.
     #[error(transparent)]
     Source(#[from] SourceError),
-    /// Nobody can say whether the object was stored.
-    #[error("nobody can say whether `{uri}` was stored (multipart upload {upload_id})")]
+    /// The outcome of a write is unknown.
+    #[error("outcome unknown: `{uri}` may or may not be stored (multipart upload {upload_id})")]
     Uncertain {
         /// The object.
         uri: S3Uri,
