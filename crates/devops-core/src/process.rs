@@ -2,7 +2,7 @@
 //!
 //! A child runs in its own process group, so that Ctrl-C on the terminal reaches us alone and we decide
 //! what the child gets. Both of its streams are drained at all times, whatever the consumer does:
-//! a child that meets a full pipe stops working, and one that meets a closed pipe dies. [`produce()`] alone
+//! a child that meets a full pipe stops working, and one that meets a closed pipe dies. [`read_command()`] alone
 //! lets a child wait: what it writes is somebody's input. A child that reads the terminal gets it, as a
 //! shell gives it to the job in its foreground.
 

@@ -1,7 +1,7 @@
 //! Tests the capabilities of a store, and says what they mean for puts.
 //!
 //! `reach` finds the store, `settings` reads the bucket's, and `probe` stores small objects of its own and
-//! deletes them. Each tells [`Finding`]s; what later runs can use is [`Capabilities`].
+//! deletes them. Each tells [`Finding`]s; what later runs can use is [`Capabilities`](crate::s3::Capabilities).
 
 mod deletion;
 mod doctor_run;

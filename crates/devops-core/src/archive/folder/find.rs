@@ -63,7 +63,7 @@ struct Searched {
     failure: Option<ArchiveError>,
 }
 
-/// Finds what matches one of `globs` in the archives of a folder, as [`list`](crate::archive::read::list()) does in
+/// Finds what matches one of `globs` in the archives of a folder, as [`list`](crate::archive::list()) does in
 /// one.
 ///
 /// An archive without an index is read to its end. What cannot be searched is named, and the rest is

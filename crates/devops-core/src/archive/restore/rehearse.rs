@@ -60,7 +60,7 @@ pub struct Rehearsed {
     pub seed: u64,
     /// The number of entries that were restored.
     pub n_sampled: u64,
-    /// The number of them of each kind, as [`EntryKind::name`] has it.
+    /// The number of them of each kind, as `EntryKind::name` has it.
     pub n_of_kind: BTreeMap<&'static str, u64>,
     /// The properties that were compared.
     pub compared: Vec<&'static str>,

@@ -1,7 +1,7 @@
 //! Compresses pieces on several threads and writes them in order, with bounded memory.
 //!
 //! Each piece carries its own answer channel; the writer takes the answers in the order the pieces
-//! were fed, so the bytes do not depend on the number of threads. What may be under way, [`queue`] says.
+//! were fed, so the bytes do not depend on the number of threads. What may be under way, `bounded_queue` says.
 
 use std::{
     io::Write,

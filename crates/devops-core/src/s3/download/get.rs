@@ -141,7 +141,7 @@ pub fn preview_get<'a>(
     })
 }
 
-/// Returns what [`get_stream`](super::get_stream()) would do, without doing it.
+/// Returns what [`get_stream`](crate::s3::get_stream()) would do, without doing it.
 pub fn preview_stream<'a>(
     context: S3Context<'a>,
     uri: &'a S3Uri,

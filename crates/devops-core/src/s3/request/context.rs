@@ -68,7 +68,7 @@ impl RequestOptions<'_> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CancelPolicy {
     AtOnce,
-    /// Its answer is worth a moment, [`AfterSignal::response`](crate::s3::AfterSignal::response): it names an upload
+    /// Its answer is worth a moment, [`AfterSignal::response_timeout`](crate::s3::AfterSignal::response_timeout): it names an upload
     /// to abort, or an object that is whole.
     AfterAMoment,
     /// It clears up.

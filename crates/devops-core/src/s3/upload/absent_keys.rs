@@ -20,7 +20,7 @@ const FEW: usize = 10;
 /// The number of objects that are looked through for each file, a thousand in one answer, before asking is cheaper.
 const MOST_LISTED_PER_FILE: usize = 10;
 
-/// Finds out which keys of many sources are free, so that [`super::put()`] need not ask for each.
+/// Finds out which keys of many sources are free, so that [`put`](crate::s3::put()) need not ask for each.
 ///
 /// What another writer puts there meanwhile is refused by the condition of the write, so nothing is found out
 /// where the store knows none; nor where listing is not allowed, or would take longer than asking.
