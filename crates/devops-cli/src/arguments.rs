@@ -5,17 +5,22 @@ use std::{
     os::unix::ffi::OsStrExt,
 };
 
-use clap::{Arg, ArgAction, ArgMatches, Command, Parser, ValueEnum, builder::EnumValueParser};
+use clap::{ArgMatches, Command, Parser};
 use clap_complete::Shell;
 use devops_core::kind::Kind;
 
 use crate::{
-    config::{Config, Named},
+    clap_error::{summary, with_origin},
+    config::{self, Config, Named},
     exit,
     failure::Failure,
     layers::{self, Context, Layer, Layers, Lookup, Subject, TRUST_FLAG},
     profile::ProfileTable,
-    report, session, show,
+    report,
+    settings::Settings,
+    show,
+    stderr::color_labels,
+    stdout::{print_text, stdout_failure},
     tool::Tool,
 };
 
@@ -24,41 +29,10 @@ mod color;
 mod decorate;
 mod examples;
 mod reach;
+mod shared;
 
+pub(crate) use self::color::is_wanted;
 use self::reach::Reach;
-pub(crate) use self::{clap_messages::summary, color::is_wanted};
-
-/// What the flags that every tool has were set to.
-#[derive(Clone, Debug)]
-#[allow(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
-pub(crate) struct Settings {
-    pub json: bool,
-    pub quiet: bool,
-    pub verbose: u8,
-    pub no_progress: bool,
-    pub color: ColorPolicy,
-    pub log_format: LogFormat,
-    /// `CI` is set: some systems give a terminal, but nobody watches it.
-    pub ci: bool,
-    pub profiles: Vec<ProfileTable>,
-    /// Warnings of settings that do not count, and of rules that this run loosens.
-    pub warnings: Vec<String>,
-    /// The flags of the command that stand on the command line itself, without their dashes.
-    pub given: Vec<String>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ColorPolicy {
-    Auto,
-    Always,
-    Never,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum LogFormat {
-    Text,
-    Json,
-}
 
 /// The outcome of the arguments.
 pub(crate) enum Parsed<C> {
@@ -73,7 +47,7 @@ pub(crate) fn parse<C: Parser>(tool: &Tool) -> Parsed<C> {
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let json_on_line = said_on_line("json", &arguments);
     let as_json = is_given(tool, "json", &arguments);
-    report::color_labels(color::of_stderr(color::given(tool, &arguments, &layers::of_process)));
+    color_labels(color::of_stderr(color::given(tool, &arguments, &layers::of_process)));
     exit::fail_with_1(tool.fails_with_1.is_some_and(|flag| is_given(tool, flag, &arguments)));
     match resolve(tool, C::command, &arguments, &layers::of_process) {
         Ok(Resolved::Matches(mut matches, found)) => {
@@ -82,7 +56,7 @@ pub(crate) fn parse<C: Parser>(tool: &Tool) -> Parsed<C> {
             settings.warnings = found.warnings;
             settings.given = found.given;
             settings.json = json_on_line.unwrap_or(settings.json);
-            report::color_labels(color::of_stderr(settings.color));
+            color_labels(color::of_stderr(settings.color));
             exit::fail_with_1(tool.fails_with_1.is_some_and(|flag| is_set(&matches, flag)));
             match C::from_arg_matches_mut(&mut matches) {
                 Ok(cli) => Parsed::Run(cli, settings),
@@ -212,7 +186,7 @@ fn resolve(
         None if layers.is_empty() => given,
         _ => with_layers(&command, &layers, arguments)?,
     };
-    let profiles = config.profiles(tool)?;
+    let profiles = config::profiles(&config, tool)?;
     Ok(Resolved::Matches(matches, Found { profiles, warnings: layers.warnings, given: flags }))
 }
 
@@ -272,19 +246,6 @@ fn not_text(layer: &Layer) -> Refusal {
         .into()
 }
 
-/// Says where a bad value came from that was not on the command line.
-pub(crate) fn with_origin(error: &clap::Error, layers: &[Layer]) -> Option<Failure> {
-    use clap::error::{ContextKind, ContextValue};
-    let Some(ContextValue::String(argument)) = error.get(ContextKind::InvalidArg) else {
-        return None;
-    };
-    let flag = argument.split([' ', '=']).next().unwrap_or_default().trim_end_matches("...");
-    let layer = layers.iter().find(|layer| flag == format!("--{}", layer.long))?;
-    let kind = if layer.origin.is_file() { Kind::Configuration } else { Kind::Usage };
-    let hint = format!("the value comes from {}", layer.origin);
-    Some(Failure::new(kind, summary(error)).hint(hint))
-}
-
 /// Returns which config files the command line and the environment name.
 fn named(tool: &Tool, given: &ArgMatches, environment: Lookup<'_>) -> Result<Named, Failure> {
     let flag = |long: &str| given.get_one::<OsString>(long).cloned();
@@ -305,7 +266,7 @@ fn completions(tool: &Tool, mut command: Command, shell: Shell) -> Result<Resolv
     if shell == Shell::Bash {
         script = repaired(&String::from_utf8_lossy(&script), tool.name).into_bytes();
     }
-    session::print_text(&script)?;
+    print_text(&script)?;
     Ok(Resolved::Printed)
 }
 
@@ -375,59 +336,11 @@ fn show_clap(error: &clap::Error, as_json: bool) -> u8 {
     match error.print() {
         // A closed pipe is no failure of a help text.
         Err(failed) if failed.kind() != std::io::ErrorKind::BrokenPipe => {
-            report::early(&session::stdout_failure(&failed), as_json)
+            report::early(&stdout_failure(&failed), as_json)
         }
         _ if error.use_stderr() => exit::of_kind(Kind::Usage, None),
         _ => 0,
     }
-}
-
-/// Returns the flags that every tool has.
-fn shared_flags() -> [Arg; 8] {
-    let heading = "Common options";
-    [
-        Arg::new("json")
-            .long("json")
-            .action(ArgAction::SetTrue)
-            .help("Print results as JSON, one object a line, and a fatal error as one object"),
-        Arg::new("quiet")
-            .short('q')
-            .long("quiet")
-            .action(ArgAction::SetTrue)
-            .help("Print results, warnings and errors only"),
-        Arg::new("verbose")
-            .short('v')
-            .long("verbose")
-            .action(ArgAction::Count)
-            .help("Log more (-v info, -vv debug, -vvv trace)"),
-        Arg::new("color")
-            .long("color")
-            .value_name("WHEN")
-            .value_parser(EnumValueParser::<ColorPolicy>::new())
-            .default_value("auto")
-            .help("Color the output"),
-        Arg::new("no-progress")
-            .long("no-progress")
-            .action(ArgAction::SetTrue)
-            .help("Show no progress"),
-        Arg::new("log-format")
-            .long("log-format")
-            .value_name("FORMAT")
-            .value_parser(EnumValueParser::<LogFormat>::new())
-            .default_value("text")
-            .help("Write log lines as text or as JSON"),
-        Arg::new("config")
-            .long("config")
-            .value_name("FILE")
-            .value_parser(clap::value_parser!(OsString))
-            .help("Read this config file alone"),
-        Arg::new(TRUST_FLAG)
-            .long(TRUST_FLAG)
-            .value_name("FILE")
-            .value_parser(clap::value_parser!(OsString))
-            .help("Let this project file set what only your own may, for this run"),
-    ]
-    .map(|flag| flag.global(true).help_heading(heading).display_order(900))
 }
 
 #[cfg(test)]

@@ -1,9 +1,6 @@
 //! Config files: their settings, and the check that a file may set them.
 
-use std::{
-    ffi::OsString,
-    path::{Path, PathBuf},
-};
+use std::{ffi::OsString, path::Path};
 
 use clap::Command;
 use devops_core::{fs::parent, kind::Kind};
@@ -16,40 +13,17 @@ use crate::{
 };
 
 mod check;
+mod entry;
 mod file;
+mod found;
 mod profiles;
 mod source;
 
-pub(crate) use file::Entry;
+pub(crate) use entry::Entry;
+use entry::Standing;
+pub(crate) use found::{Config, LookedFor};
+pub(crate) use profiles::profiles;
 use source::{Location, Source, is_same_file, locations, stranger_at};
-
-/// The settings of all config files, the strongest file first.
-#[derive(Debug, Default)]
-pub(crate) struct Config {
-    entries: Vec<Entry>,
-    /// The project of a file that was found by walking up.
-    project: Option<Project>,
-    /// Warnings of settings that do not count.
-    warnings: Vec<String>,
-    /// The files that were looked for, the strongest first.
-    looked_for: Vec<LookedFor>,
-}
-
-/// A file that was looked for.
-#[derive(Clone, Debug)]
-pub(crate) struct LookedFor {
-    pub path: PathBuf,
-    pub is_there: bool,
-}
-
-/// How much a file is trusted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Standing {
-    /// The user named it, or an administrator or the user wrote it.
-    Full,
-    /// It was found by walking up from the current folder: anybody may have put it there.
-    Project,
-}
 
 /// The config files that the command line names.
 #[derive(Debug, Default)]
@@ -189,46 +163,6 @@ impl Config {
         let warning = format!("`{path}` belongs to the user {owner} and is ignored: {why}");
         self.warnings.push(warning);
         Ok(())
-    }
-
-    /// Returns the project of the file that was found by walking up.
-    pub(crate) fn project(&self) -> Option<&Project> {
-        self.project.as_ref()
-    }
-
-    /// Returns the files that were looked for, the strongest first.
-    pub(crate) fn looked_for(&self) -> &[LookedFor] {
-        &self.looked_for
-    }
-
-    /// Returns the warnings of settings that do not count.
-    pub(crate) fn warnings(&self) -> &[String] {
-        &self.warnings
-    }
-
-    /// Returns what each file says of a flag of the command at `path`, the strongest file first; in a file
-    /// the command's own table beats the tool's.
-    pub(crate) fn entries(&self, path: &[String], long: &str) -> Vec<&Entry> {
-        self.entries_of(path, long, |_| true)
-    }
-
-    fn entries_of(
-        &self,
-        path: &[String],
-        long: &str,
-        counts: impl Fn(&Entry) -> bool,
-    ) -> Vec<&Entry> {
-        let key = long.replace('-', "_");
-        let mut files: Vec<&Path> = self.entries.iter().map(|entry| entry.file.as_path()).collect();
-        files.dedup();
-        let in_file = |file: &Path| {
-            let applies = |entry: &&Entry| {
-                let is_meant = entry.key == key && path.starts_with(&entry.tables);
-                entry.file == file && is_meant && counts(entry)
-            };
-            self.entries.iter().filter(applies).max_by_key(|entry| entry.tables.len())
-        };
-        files.into_iter().filter_map(in_file).collect()
     }
 }
 

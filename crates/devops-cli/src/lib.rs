@@ -7,6 +7,7 @@ compile_error!("the devops tools run on Linux, on x86_64 and aarch64 only");
 
 mod access;
 mod arguments;
+mod clap_error;
 mod config;
 mod exit;
 mod failure;
@@ -22,9 +23,13 @@ mod owners;
 mod profile;
 mod progress;
 mod report;
+mod run;
 mod session;
+mod settings;
 mod show;
 mod signals;
+mod stderr;
+mod stdout;
 mod text;
 mod tool;
 pub mod trust;
@@ -39,8 +44,9 @@ pub use crate::{
     live::Live,
     profile::ProfileTable,
     progress::Progress,
+    run::main,
     session::Session,
     text::{permissions, quote, table},
-    tool::{SecondSignal, Tool, main},
+    tool::{SecondSignal, Tool},
     when::{BadWhen, When},
 };

@@ -10,7 +10,7 @@ use devops_core::terminal;
 
 use crate::{
     progress::{Bar, ProgressPolicy},
-    report,
+    stderr::stderr_line,
 };
 
 /// The interval between updates of the line on a terminal.
@@ -37,7 +37,7 @@ impl Live {
             let bar = (policy == ProgressPolicy::Bar).then(Bar::line);
             every(pause, &stopped, || match (&bar, text()) {
                 (Some(bar), text) => bar.set(&terminal::lines(&text.unwrap_or_default())),
-                (None, Some(text)) => report::stderr_line(&text),
+                (None, Some(text)) => stderr_line(&text),
                 (None, None) => {}
             });
         };

@@ -21,8 +21,9 @@ use tracing_subscriber::{
 };
 
 use crate::{
-    arguments::{LogFormat, Settings},
-    json, progress, report,
+    json,
+    settings::{LogFormat, Settings},
+    stderr,
 };
 
 /// Starts logging; a bad `DEVOPS_LOG` falls back to the level of the flags, since logs must never stop the work.
@@ -97,7 +98,7 @@ where
         context.format_fields(Writer::new(&mut fields), event)?;
         // Whatever stands in a message, it begins no line that looks like another of ours.
         let fields = terminal::lines(&fields).replace('\n', "\n  ");
-        writeln!(writer, "{} {fields}", report::label(label(event)))
+        writeln!(writer, "{} {fields}", stderr::label(label(event)))
     }
 }
 
@@ -154,7 +155,7 @@ struct SuspendProgress;
 
 impl io::Write for SuspendProgress {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        progress::suspend_progress(|| io::stderr().lock().write(bytes))
+        stderr::suspend_progress(|| io::stderr().lock().write(bytes))
     }
 
     fn flush(&mut self) -> io::Result<()> {

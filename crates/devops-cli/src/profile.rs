@@ -13,7 +13,7 @@ use devops_core::{
 };
 
 use crate::{
-    arguments,
+    clap_error::{summary, with_origin},
     failure::Failure,
     layers::{self, ConfigSource, Layer},
     text,
@@ -45,8 +45,8 @@ impl ProfileTable {
         let command = layers::apply((self.keys)().no_binary_name(true), &layers);
         let nothing: [&str; 0] = [];
         let failed = |error: clap::Error| {
-            arguments::with_origin(&error, &layers)
-                .unwrap_or_else(|| Failure::new(Kind::Configuration, arguments::summary(&error)))
+            with_origin(&error, &layers)
+                .unwrap_or_else(|| Failure::new(Kind::Configuration, summary(&error)))
         };
         let matches = command.try_get_matches_from(nothing).map_err(failed)?;
         self.check_paths()?;

@@ -1,17 +1,14 @@
 //! Progress on stderr: a bar on a terminal, a plain line now and then otherwise.
 
 use std::{
-    sync::{LazyLock, Mutex, PoisonError},
+    sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
 use devops_core::units::{ByteSize, format_duration};
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::report;
-
-/// All bars of the process, so that other lines can be written beside them.
-static BARS: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
+use crate::stderr::{BARS, stderr_line};
 
 /// How often a plain line is written where there is no terminal.
 const LINE_INTERVAL: Duration = Duration::from_secs(10);
@@ -68,7 +65,7 @@ impl Progress {
                 let now = Instant::now();
                 if now >= plain.next {
                     plain.next = now + LINE_INTERVAL;
-                    report::stderr_line(&plain_line(&self.label, done, &plain, now));
+                    stderr_line(&plain_line(&self.label, done, &plain, now));
                 }
             }
             Display::Nothing => {}
@@ -125,11 +122,6 @@ impl Drop for Bar {
         self.0.finish_and_clear();
         BARS.remove(&self.0);
     }
-}
-
-/// Runs `print` while no bar is on the screen.
-pub(crate) fn suspend_progress<T>(print: impl FnOnce() -> T) -> T {
-    BARS.suspend(print)
 }
 
 fn bar(label: &str, total: Option<u64>) -> ProgressBar {

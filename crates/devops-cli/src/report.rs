@@ -2,40 +2,22 @@
 
 use std::{
     any::Any,
-    io::Write,
     panic,
     sync::atomic::{AtomicBool, Ordering},
 };
 
-use devops_core::{kind::Kind, limits::Limit, terminal};
+use devops_core::{kind::Kind, limits::Limit};
 use serde_json::json;
 
 use crate::{
-    arguments::Settings, exit, failure::Failure, json, progress, text::escaped, tool::Tool,
+    exit,
+    failure::Failure,
+    json,
+    settings::Settings,
+    stderr::{label, stderr_line},
+    text::escaped,
+    tool::Tool,
 };
-
-/// The labels of messages are colored.
-static IS_COLORED: AtomicBool = AtomicBool::new(false);
-
-/// Colors the labels of messages from now on, or does not.
-pub(crate) fn color_labels(is_wanted: bool) {
-    IS_COLORED.store(is_wanted, Ordering::Relaxed);
-}
-
-/// Returns a label as it is shown on stderr, in the colors that clap gives to those of its own messages.
-pub(crate) fn label(name: &str) -> String {
-    let style = match name {
-        "error" => "1;31",
-        "warning" => "1;33",
-        "hint" => "32",
-        _ => return format!("{name}:"),
-    };
-    if IS_COLORED.load(Ordering::Relaxed) {
-        format!("\x1b[{style}m{name}:\x1b[0m")
-    } else {
-        format!("{name}:")
-    }
-}
 
 /// Prints a fatal error: three kinds of lines for people, one object for programs.
 pub(crate) fn failure(failure: &Failure, code: u8, as_json: bool) {
@@ -91,15 +73,6 @@ pub(crate) fn early_warnings(warnings: &[String], as_json: bool) {
             format!("{} {}", label("warning"), escaped(warning))
         });
     }
-}
-
-/// Prints a line on stderr beside a progress bar, without what would steer a terminal; a closed stderr
-/// changes nothing.
-pub(crate) fn stderr_line(line: &str) {
-    let line = terminal::lines(line);
-    progress::suspend_progress(|| {
-        let _written = writeln!(std::io::stderr().lock(), "{line}");
-    });
 }
 
 /// Makes a panic one clear message instead of a trace.

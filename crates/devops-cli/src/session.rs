@@ -21,14 +21,17 @@ use serde::Serialize;
 use time::UtcOffset;
 
 use crate::{
-    arguments::{Settings, is_wanted},
+    arguments::is_wanted,
     failure::Failure,
     json, line,
     live::Live,
     owners,
     profile::ProfileTable,
-    progress::{self, Progress, ProgressPolicy},
-    report, text,
+    progress::{Progress, ProgressPolicy},
+    settings::Settings,
+    stderr::{stderr_line, suspend_progress},
+    stdout::stdout_failure,
+    text,
 };
 
 /// One run of a tool.
@@ -96,7 +99,7 @@ impl Session {
         if self.stdout_is_terminal() {
             line = terminal::lines(&line);
         }
-        progress::suspend_progress(|| {
+        suspend_progress(|| {
             self.print(|output| {
                 writeln!(output, "{line}")?;
                 output.flush()
@@ -122,7 +125,7 @@ impl Session {
     pub fn emit_to_stderr(&self, object: &impl Serialize) {
         if let Ok(text) = json::line(object) {
             // The bytes are on their way; a summary nobody can read does not change that.
-            report::stderr_line(&text);
+            stderr_line(&text);
         }
     }
 
@@ -141,21 +144,21 @@ impl Session {
     /// Tells the person what is being done, on stderr; silent with `-q` and `--json`.
     pub fn status(&self, message: impl Display) {
         if !self.settings.quiet && !self.settings.json {
-            report::stderr_line(&message.to_string());
+            stderr_line(&message.to_string());
         }
     }
 
     /// Prints a line on stderr that a program wrote for people, without what would steer a terminal.
     #[allow(clippy::unused_self, reason = "a message belongs to the run, wherever it goes")]
     pub fn beside(&self, line: impl Display) {
-        report::stderr_line(&line.to_string());
+        stderr_line(&line.to_string());
     }
 
     /// Writes to stderr what a program that was started for this run wrote there.
     ///
     /// A function of its own, for the thread that listens to the program; a closed stderr changes nothing.
     pub fn write_stderr(bytes: &[u8]) {
-        progress::suspend_progress(|| {
+        suspend_progress(|| {
             let _written = io::stderr().lock().write_all(bytes);
         });
     }
@@ -208,14 +211,14 @@ impl Session {
     ///
     /// Leaves the rest of stdin unread. Fails when a signal comes instead of an answer.
     pub fn ask(&self, prompt: &str) -> Result<Option<String>, Failure> {
-        progress::suspend_progress(|| {
+        suspend_progress(|| {
             let mut stderr = io::stderr().lock();
             let _shown = write!(stderr, "{prompt}").and_then(|()| stderr.flush());
         });
         let answer = line::read(&self.cancel);
         if !matches!(answer, Ok(Some(_))) || !self.stdin_is_terminal() {
             // No line break was typed: what comes next would stand behind the question.
-            report::stderr_line("");
+            stderr_line("");
         }
         answer
     }
@@ -269,16 +272,4 @@ impl Session {
     fn output(&self) -> MutexGuard<'_, Output> {
         self.stdout.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Prints a whole text on stdout, for commands that need no session; a closed pipe is no failure.
-pub(crate) fn print_text(text: &[u8]) -> Result<(), Failure> {
-    match io::stdout().write_all(text).and_then(|()| io::stdout().flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(stdout_failure(&error)),
-        _ => Ok(()),
-    }
-}
-
-pub(crate) fn stdout_failure(error: &io::Error) -> Failure {
-    Failure::new(Kind::Failed, format!("cannot write to stdout: {error}"))
 }

@@ -5,12 +5,12 @@ use devops_core::secret::without_secrets;
 use serde_json::{Map, Value, json};
 
 use crate::{
-    config::{Config, LookedFor},
+    config::{self, Config, LookedFor},
     failure::Failure,
     json::insert_path,
     layers::{self, ConfigSource, Context, Layer, Lookup, Subject},
     profile::ProfileTable,
-    session,
+    stdout::print_text,
     text::{escaped, quote},
     tool::Tool,
     trust,
@@ -42,7 +42,7 @@ pub(crate) fn show(
         text.push_str(&looked_for(file, as_json));
         text.push('\n');
     }
-    session::print_text(text.as_bytes())
+    print_text(text.as_bytes())
 }
 
 /// Says of a config file whether it is there.
@@ -68,7 +68,7 @@ pub(crate) fn settings(
     let mut layers = Vec::new();
     let context = Context { tool, config, environment, subject: &Subject::Unknown };
     collect(&context, command, &mut Vec::new(), &mut layers)?;
-    for profile in config.profiles(tool)? {
+    for profile in config::profiles(config, tool)? {
         layers.extend(of_profile(&profile));
     }
     let setting = |mut layer: Layer| {

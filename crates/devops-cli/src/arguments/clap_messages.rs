@@ -5,25 +5,7 @@ use clap::{
     error::{ContextKind, ContextValue, ErrorKind},
 };
 
-use crate::text::escaped;
-
-/// Returns what is wrong: the first paragraph of what clap says, in one line.
-pub(crate) fn summary(error: &clap::Error) -> String {
-    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
-        return "a command is missing; see `--help`".to_owned();
-    }
-    let text = error.to_string();
-    let text = text.strip_prefix("error: ").unwrap_or(&text);
-    // A value may have empty lines of its own: what follows says where the paragraph ends.
-    let ends = ["\n\n  tip: ", "\n\nUsage: ", "\n\nFor more information"];
-    let end = ends.iter().filter_map(|end| text.find(end)).min().unwrap_or(text.len());
-    let paragraph = text[..end].trim_end();
-    let line = match paragraph.split_once(":\n  ") {
-        Some((first, list)) => format!("{first}: {}", list.replace("\n  ", ", ")),
-        None => paragraph.replace("\n  ", " "),
-    };
-    escaped(&plain(&line).unwrap_or(line))
-}
+use crate::{clap_error::plain, text::escaped};
 
 /// Adds the command that is meant where a word of another tool was given.
 pub(super) fn with_synonym(mut error: clap::Error, synonyms: &[(&str, &str)]) -> clap::Error {
@@ -51,21 +33,6 @@ pub(super) fn with_dashes(mut error: clap::Error) -> clap::Error {
     error
 }
 
-/// The messages of the standard library about invalid numbers, and their replacements.
-const NUMBERS: [(&str, &str); 5] = [
-    (": invalid digit found in string", ": it is not a whole number"),
-    (": cannot parse integer from empty string", ": it is empty"),
-    (": number too large to fit in target type", ": it is too large"),
-    (": number too small to fit in target type", ": it is too small"),
-    (": invalid float literal", ": it is not a number"),
-];
-
-/// Returns the text in plain words, if it tells of a number.
-fn plain(text: &str) -> Option<String> {
-    let (said, plain) = NUMBERS.iter().find(|(said, _)| text.contains(said))?;
-    Some(text.replace(said, plain))
-}
-
 /// Says in plain words what is wrong with a number; `command` makes the command for the rest of the message.
 pub(super) fn in_plain_words(error: clap::Error, command: impl FnOnce() -> Command) -> clap::Error {
     let text = error.to_string();
@@ -90,6 +57,7 @@ mod tests {
     use clap::Arg;
 
     use super::*;
+    use crate::clap_error::summary;
 
     fn refused(arguments: &[&str]) -> clap::Error {
         let level = Arg::new("level").long("level").value_parser(["low", "high"]);

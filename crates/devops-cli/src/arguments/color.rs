@@ -7,9 +7,9 @@ use std::{
 
 use clap::{ColorChoice, ValueEnum};
 
-use super::ColorPolicy;
 use crate::{
     layers::{self, Lookup},
+    settings::ColorPolicy,
     tool::Tool,
 };
 

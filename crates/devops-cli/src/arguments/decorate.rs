@@ -4,7 +4,7 @@
 use clap::{Arg, ArgAction, Command, value_parser};
 use clap_complete::Shell;
 
-use super::{examples::with_examples, reach::Reach, shared_flags};
+use super::{examples::with_examples, reach::Reach, shared::shared_flags};
 use crate::{layers, tool::Tool};
 
 /// Returns the command as users see it.

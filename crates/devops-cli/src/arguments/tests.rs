@@ -1,6 +1,6 @@
 mod fuzzing;
 
-use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{Arg, ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand};
 use devops_core::fs;
 
 use super::*;

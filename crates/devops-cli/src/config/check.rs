@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use clap::Command;
 
 use super::{
-    file::{Entry, Settings, invalid, unknown},
+    entry::{Entry, invalid, unknown},
+    file::Settings,
     profiles,
 };
 use crate::{

@@ -1,45 +1,17 @@
 //! One config file, as a flat list of settings with their lines.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use devops_core::kind::Kind;
 use toml::{
     Spanned,
     de::{DeTable, DeValue},
 };
 
-use super::Standing;
-use crate::{failure::Failure, layers::ConfigSource, text, tool::Tool};
+use super::entry::{Entry, Standing, invalid, unknown};
+use crate::{failure::Failure, tool::Tool};
 
 /// The tables of all tools: a shared file may hold any of them.
 const TOOLS: [&str; 5] = ["backup", "basics", "monitor", "s3push", "tf"];
-
-/// One `key = value` of the tool's table or of a table in it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Entry {
-    pub file: PathBuf,
-    pub line: usize,
-    pub standing: Standing,
-    /// The tables below the tool's own: `["create"]` for `[backup.create]`.
-    pub tables: Vec<String>,
-    pub key: String,
-    pub values: Vec<String>,
-}
-
-impl Entry {
-    pub(crate) fn origin(&self) -> ConfigSource {
-        ConfigSource::File { path: self.file.clone(), line: self.line }
-    }
-
-    pub(crate) fn is_of_project(&self) -> bool {
-        self.standing == Standing::Project
-    }
-
-    /// Says what is wrong with it.
-    pub(crate) fn invalid(&self, what: &str) -> Failure {
-        invalid(&self.file, self.line, what)
-    }
-}
 
 /// The settings of a tool in a file.
 #[derive(Debug, Default)]
@@ -141,30 +113,4 @@ impl Source<'_> {
 
 fn line_of(text: &str, offset: usize) -> usize {
     text[..offset].matches('\n').count() + 1
-}
-
-/// Says what is wrong in a line of a file.
-pub(super) fn invalid(path: &Path, line: usize, what: &str) -> Failure {
-    let (path, what) = (text::quote(path), text::escaped(what));
-    Failure::new(Kind::Configuration, format!("{path}:{line}: {what}"))
-}
-
-/// Says that a name is not known, with the nearest one that is.
-pub(super) fn unknown<'a>(
-    path: &Path,
-    line: usize,
-    name: &str,
-    known: impl IntoIterator<Item = &'a str>,
-) -> Failure {
-    let failure = invalid(path, line, &format!("unknown key `{name}`"));
-    let nearest = known
-        .into_iter()
-        .map(|candidate| (strsim::jaro_winkler(name, candidate), candidate))
-        .max_by(|a, b| a.0.total_cmp(&b.0));
-    match nearest {
-        Some((similarity, candidate)) if similarity > 0.7 => {
-            failure.hint(format!("did you mean `{candidate}`?"))
-        }
-        _ => failure.hint("keys are the long flags in snake_case; see `config show`"),
-    }
 }

@@ -6,8 +6,8 @@
 use clap::Command;
 
 use super::{
-    Config,
-    file::{Entry, invalid},
+    entry::{Entry, invalid},
+    found::Config,
 };
 use crate::{
     failure::Failure,
@@ -21,53 +21,55 @@ use crate::{
 /// The table that holds the profiles.
 const PROFILE: &str = "profile";
 
-impl Config {
-    /// Returns the profiles, the strongest file first, each file in its own order.
-    pub(crate) fn profiles(&self, tool: &Tool) -> Result<Vec<ProfileTable>, Failure> {
-        let Some(keys) = tool.profile else { return Ok(Vec::new()) };
-        let mut tables: Vec<ProfileTable> = Vec::new();
-        for entry in &self.entries {
-            let Some([name]) = names(entry) else { continue };
-            match tables.iter_mut().find(|table| table.name == *name) {
-                Some(table) if table.file == entry.file => table.line = table.line.min(entry.line),
-                Some(_) => {}
-                None => tables.push(ProfileTable {
-                    name: name.clone(),
-                    file: entry.file.clone(),
-                    line: entry.line,
-                    keys,
-                    layers: self.layers(tool, &keys(), name)?,
-                    inside: self.project.clone().filter(|_| entry.is_of_project()),
-                    paths: paths_of(tool, &keys()),
-                }),
-            }
+/// Returns the profiles, the strongest file first, each file in its own order.
+pub(crate) fn profiles(config: &Config, tool: &Tool) -> Result<Vec<ProfileTable>, Failure> {
+    let Some(keys) = tool.profile else { return Ok(Vec::new()) };
+    let mut tables: Vec<ProfileTable> = Vec::new();
+    for entry in &config.entries {
+        let Some([name]) = names(entry) else { continue };
+        match tables.iter_mut().find(|table| table.name == *name) {
+            Some(table) if table.file == entry.file => table.line = table.line.min(entry.line),
+            Some(_) => {}
+            None => tables.push(ProfileTable {
+                name: name.clone(),
+                file: entry.file.clone(),
+                line: entry.line,
+                keys,
+                layers: layers_of(config, tool, &keys(), name)?,
+                inside: config.project.clone().filter(|_| entry.is_of_project()),
+                paths: paths_of(tool, &keys()),
+            }),
         }
-        let rank = |table: &ProfileTable| {
-            let file = self.entries.iter().position(|entry| entry.file == table.file);
-            (file, table.line)
-        };
-        tables.sort_by_key(rank);
-        Ok(tables)
     }
+    let rank = |table: &ProfileTable| {
+        let file = config.entries.iter().position(|entry| entry.file == table.file);
+        (file, table.line)
+    };
+    tables.sort_by_key(rank);
+    Ok(tables)
+}
 
-    fn layers(&self, tool: &Tool, keys: &Command, name: &str) -> Result<Vec<Layer>, Failure> {
-        let path = [PROFILE.to_owned(), name.to_owned()];
-        // What a project file sets for its own profiles must not change those of others.
-        let is_trusted =
-            self.entries.iter().any(|entry| is_of(entry, name) && !entry.is_of_project());
-        let counts = |entry: &Entry| !is_trusted || !entry.is_of_project();
-        // The targets of its paths are checked when the profile is read.
-        let context =
-            Context { tool, config: self, environment: &|_| None, subject: &Subject::Unknown };
-        let mut found = Vec::new();
-        for arg in keys.get_arguments().filter(|arg| layers::has_fallback(arg)) {
-            let long = arg.get_long().expect("a fallback needs a long flag");
-            let entries = self.entries_of(&path, long, counts);
-            let layer = files::value(&context, arg, &path, &entries)?;
-            found.extend(layer.filter(|layer| layer.is_set));
-        }
-        Ok(found)
+fn layers_of(
+    config: &Config,
+    tool: &Tool,
+    keys: &Command,
+    name: &str,
+) -> Result<Vec<Layer>, Failure> {
+    let path = [PROFILE.to_owned(), name.to_owned()];
+    // What a project file sets for its own profiles must not change those of others.
+    let is_trusted =
+        config.entries.iter().any(|entry| is_of(entry, name) && !entry.is_of_project());
+    let counts = |entry: &Entry| !is_trusted || !entry.is_of_project();
+    // The targets of its paths are checked when the profile is read.
+    let context = Context { tool, config, environment: &|_| None, subject: &Subject::Unknown };
+    let mut found = Vec::new();
+    for arg in keys.get_arguments().filter(|arg| layers::has_fallback(arg)) {
+        let long = arg.get_long().expect("a fallback needs a long flag");
+        let entries = config.entries_of(&path, long, counts);
+        let layer = files::value(&context, arg, &path, &entries)?;
+        found.extend(layer.filter(|layer| layer.is_set));
     }
+    Ok(found)
 }
 
 /// Returns the keys whose values must be inside the project if the profile is a project's.

@@ -4,7 +4,12 @@ use std::{ffi::OsString, path::Path};
 
 use clap::Arg;
 
-use super::{ConfigSource, Context, Layer, Subject, from_file};
+use super::{
+    context::Context,
+    layer::{ConfigSource, Layer},
+    subject::Subject,
+    values::from_file,
+};
 use crate::{
     config::Entry,
     failure::Failure,

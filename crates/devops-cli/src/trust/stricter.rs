@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use super::Stricter;
+use super::kinds::Stricter;
 
 /// The values that a rule has in several files, the strongest file first.
 pub(crate) struct Strictest<'a> {
