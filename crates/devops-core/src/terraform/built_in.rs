@@ -10,7 +10,6 @@ use serde::Deserialize;
 use super::{
     configuration::{SIZE_LIMIT, files},
     hcl::{Token, attributes, blocks_of, tokens},
-    stack::Stack,
 };
 use crate::fs;
 
@@ -28,15 +27,16 @@ const PROVIDER: &str = r#"provider["terraform.io/builtin/terraform"]"#;
 const STATE_VERSION: u64 = 4;
 
 /// Returns whether a stack has no modules, backend, providers or tests that `init` would bring.
-pub(super) fn is_built_in(stack: &Stack) -> bool {
-    let Ok(files) = files(&stack.dir) else { return false };
+pub(super) fn is_built_in(dir: &Path, is_default_workspace: bool) -> bool {
+    let Ok(files) = files(dir) else { return false };
     let is_built_in_file = |path: &Path| {
         fs::read_text(path, SIZE_LIMIT).is_ok_and(|text| is_built_in_configuration(&text))
     };
     !files.is_empty()
         && files.iter().all(|file| !file.is_json && is_built_in_file(&file.path))
-        && !has_tests(&stack.dir)
-        && is_built_in_state(stack)
+        && !has_tests(dir)
+        && is_default_workspace
+        && is_built_in_state(dir)
 }
 
 fn is_built_in_configuration(text: &str) -> bool {
@@ -79,11 +79,8 @@ struct StateResource {
 
 /// Returns whether the state beside the configuration has no resource of another provider, which terraform
 /// would need to read or to remove it.
-fn is_built_in_state(stack: &Stack) -> bool {
-    if !stack.workspace().is_ok_and(|name| name == "default") {
-        return false;
-    }
-    let path = stack.dir.join("terraform.tfstate");
+fn is_built_in_state(dir: &Path) -> bool {
+    let path = dir.join("terraform.tfstate");
     if !path.try_exists().unwrap_or(true) {
         return true;
     }

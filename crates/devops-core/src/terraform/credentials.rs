@@ -8,7 +8,6 @@ use serde_json::Value;
 use super::{
     address::{is_credential, parameters_of, password_of},
     hcl::{self, Token},
-    redact::Secrets,
     stack::Stack,
 };
 use crate::{fs, secret::Secret};
@@ -79,22 +78,18 @@ fn pairs_of(text: &str) -> impl Iterator<Item = &str> {
     pairs.map(|(_, value)| value.trim_matches(['\'', '"']))
 }
 
-impl Stack {
-    /// Learns what gives access to the backend, wherever it was given: in the environment, in the
-    /// configuration, or to an earlier init.
-    pub fn add_credentials(&self, secrets: &mut Secrets) {
-        let variables = VARIABLES.iter().filter_map(|name| {
-            let value = self.environment.get(name)?.to_str()?;
-            Some(credentials_in(name, value))
-        });
-        let mut found: Vec<_> = variables.flatten().collect();
-        let initialized = fs::read_text(&self.data_dir().join("terraform.tfstate"), SIZE_LIMIT);
-        found.extend(initialized.iter().flat_map(|text| credentials_in_json(text)));
-        found.extend(credentials_in_configuration(&self.dir));
-        for secret in &found {
-            secrets.add_given(secret);
-        }
-    }
+/// Returns what gives access to the backend of a stack, wherever it was given: in the environment, in the
+/// configuration, or to an earlier init.
+pub(super) fn credentials_of(stack: &Stack) -> Vec<Secret> {
+    let variables = VARIABLES.iter().filter_map(|name| {
+        let value = stack.environment.get(name)?.to_str()?;
+        Some(credentials_in(name, value))
+    });
+    let mut found: Vec<_> = variables.flatten().collect();
+    let initialized = fs::read_text(&stack.data_dir().join("terraform.tfstate"), SIZE_LIMIT);
+    found.extend(initialized.iter().flat_map(|text| credentials_in_json(text)));
+    found.extend(credentials_in_configuration(&stack.dir));
+    found
 }
 
 /// Returns what the backend blocks of a configuration hold; terraform complains about files that it cannot read.

@@ -7,9 +7,10 @@ use std::{
 
 use super::{
     TerraformError,
-    arguments::{Arguments, PlanOptions, Variable, joined, unnamed_values},
+    command_line::{Arguments, joined, unnamed_values},
     hcl,
-    saved::PrivatePlanDir,
+    options::{PlanOptions, Variable},
+    private_plan::PrivatePlanDir,
     stack::Stack,
     variables::{Variables, constants, secrets_in},
 };

@@ -14,10 +14,10 @@ use std::{
 use serde_json::Value;
 
 use super::{
+    color::without_color,
     json,
     plan::{Plan, beside_outputs, beside_state},
-    shown::Shown,
-    work::without_color,
+    shown::{HIDDEN, Shown},
 };
 use crate::secret::Secret;
 
@@ -31,9 +31,6 @@ mod view;
 
 use known::Known;
 use scrub::Scrubber;
-
-/// Stands in place of a value that is not shown.
-pub(super) const HIDDEN: &str = "(sensitive value)";
 
 /// All secrets known so far, and the one automaton over them.
 #[derive(Clone, Default)]

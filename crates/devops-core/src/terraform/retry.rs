@@ -2,7 +2,7 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-use super::{TerraformError, TerraformEvent, stack::Stack, work::Watch};
+use super::{TerraformError, TerraformEvent, watch::Watch};
 
 /// The first wait; each further one is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_secs(2);
@@ -29,25 +29,23 @@ pub(super) fn is_transient(lines: &VecDeque<String>) -> bool {
     lines.iter().any(|line| TRANSIENT.iter().any(|words| line.contains(words)))
 }
 
-impl Stack {
-    /// Does what changes nothing, and tries again as often as it may.
-    pub(super) fn retried<T>(
-        &self,
-        watch: &mut Watch<'_>,
-        mut attempt: impl FnMut(&mut Watch<'_>) -> Result<T, TerraformError>,
-    ) -> Result<T, TerraformError> {
-        let mut pause = FIRST_PAUSE;
-        for _ in 0..self.retries {
-            match attempt(watch) {
-                Err(TerraformError::Failed { is_transient: true, .. }) => {}
-                done => return done,
-            }
-            (watch.on_event)(TerraformEvent::Retrying { pause });
-            watch.cancel.wait(pause)?;
-            pause *= 2;
+/// Does what changes nothing, and tries again as often as it may.
+pub(super) fn retried<T>(
+    n_retries: u32,
+    watch: &mut Watch<'_>,
+    mut attempt: impl FnMut(&mut Watch<'_>) -> Result<T, TerraformError>,
+) -> Result<T, TerraformError> {
+    let mut pause = FIRST_PAUSE;
+    for _ in 0..n_retries {
+        match attempt(watch) {
+            Err(TerraformError::Failed { is_transient: true, .. }) => {}
+            done => return done,
         }
-        attempt(watch)
+        (watch.on_event)(TerraformEvent::Retrying { pause });
+        watch.cancel.wait(pause)?;
+        pause *= 2;
     }
+    attempt(watch)
 }
 
 #[cfg(test)]

@@ -2,33 +2,23 @@
 
 use std::{
     collections::BTreeMap,
-    ffi::OsString,
-    fs::{File, OpenOptions},
-    io::Read,
-    os::unix::fs::OpenOptionsExt,
+    fs::File,
     path::{Path, PathBuf},
 };
 
 use serde::{Deserialize, de::IgnoredAny};
-
 use time::OffsetDateTime;
 
 use super::{
-    TerraformError,
-    cipher::{Identities, Recipients},
+    cipher::Recipients,
     inputs::Inputs,
     json,
     plan::Plan,
+    private_plan::PrivatePlanDir,
     seal::{Seal, SealKey},
     sealed_state::copy_and_hash,
 };
-use crate::{
-    cancel::Cancel,
-    fs::{Input, IoResultExt, PathError, PrivateFolder, open_file, replace},
-};
-
-/// How the names of the private folders begin.
-const PREFIX: &str = "devops-tf-";
+use crate::fs::{IoResultExt, PathError, PrivateFolder, replace};
 
 /// A plan file in a folder that only its owner can enter; both are removed with this value.
 ///
@@ -81,77 +71,12 @@ pub struct Unsealed {
     pub(super) key: Option<SealKey>,
 }
 
-/// A place for a plan file that does not hold one yet.
-pub(super) struct PrivatePlanDir {
-    folder: PrivateFolder,
-    path: PathBuf,
-}
-
-impl PrivatePlanDir {
-    /// Makes an empty file in a folder of its own, below `parent`; what killed runs left there goes.
-    pub(super) fn create(parent: &Path) -> Result<Self, PathError> {
-        PrivateFolder::remove_stale(parent, PREFIX);
-        let folder = PrivateFolder::create(parent, PREFIX)?;
-        let path = folder.path().join("plan");
-        // Made beforehand, since terraform would create it readable by all; it keeps the mode it finds.
-        create_private(&path)?;
-        Ok(Self { folder, path })
-    }
-
-    pub(super) fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// Writes a private file beside the plan and returns its path.
-    pub(super) fn file(&self, name: &str, bytes: &[u8]) -> Result<PathBuf, PathError> {
-        let path = self.folder.path().join(name);
-        let mut file = create_private(&path)?;
-        std::io::Write::write_all(&mut file, bytes).at(&path, "write")?;
-        Ok(path)
-    }
-
-    /// Copies a file or a pipe beside the plan, once; a signal ends the wait for a pipe.
-    ///
-    /// The copy is called by the file's own name behind `prefix`, since its ending says what it holds.
-    pub(super) fn bring(
-        &self,
-        from: &Path,
-        prefix: &str,
-        cancel: &Cancel,
-    ) -> Result<PathBuf, PathError> {
-        let mut input = Input::open(from, cancel)?;
-        let mut name = OsString::from(prefix);
-        name.push("-");
-        name.push(from.file_name().unwrap_or_default());
-        let path = self.folder.path().join(name);
-        let mut copy = create_private(&path)?;
-        std::io::copy(&mut input, &mut copy).at(from, "read")?;
-        Ok(path)
-    }
-
-    /// Fills the place with a copy of `plan`, decrypted, and returns the hash of the copied bytes.
-    pub(super) fn copy(
-        &self,
-        plan: &Path,
-        identities: &Identities,
-    ) -> Result<String, TerraformError> {
-        let mut bytes = Vec::new();
-        open_file(plan)?.read_to_end(&mut bytes).at(plan, "read")?;
-        let opened = identities.open(bytes)?;
-        let mut to = OpenOptions::new().write(true).open(&self.path).at(&self.path, "write")?;
-        Ok(copy_and_hash(&mut &opened[..], &mut to).at(plan, "copy")?)
-    }
-
-    pub(super) fn into_saved(self, plan: Plan, inputs: Option<Inputs>) -> SavedPlan {
-        SavedPlan { _folder: self.folder, path: self.path, plan, inputs }
-    }
-}
-
-fn create_private(path: &Path) -> Result<File, PathError> {
-    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).at(path, "create")
-}
-
 impl SavedPlan {
+    /// Takes the plan in a place, which holds one now.
+    pub(super) fn new(place: PrivatePlanDir, plan: Plan, inputs: Option<Inputs>) -> Self {
+        Self { _folder: place.folder, path: place.path, plan, inputs }
+    }
+
     /// Returns what the plan would do.
     pub fn plan(&self) -> &Plan {
         &self.plan

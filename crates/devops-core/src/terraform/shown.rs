@@ -4,6 +4,9 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
+/// Stands in place of a value that is not shown.
+pub(super) const HIDDEN: &str = "(sensitive value)";
+
 /// A value that redaction has made fit to be shown.
 ///
 /// Only redaction constructs one, so what reaches the terminal has passed through it.

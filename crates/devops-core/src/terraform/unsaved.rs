@@ -11,86 +11,19 @@ use serde_json::Value;
 use time::macros::format_description;
 
 use super::{
-    TerraformError,
-    arguments::Arguments,
-    json,
-    stack::Stack,
-    work::{Watch, capture},
+    TerraformError, command_line::Arguments, json, stack::Stack, watch::Watch, work::capture,
 };
-use crate::{
-    fs::{self, IoResultExt, PathError},
-    kind::{HasKind, Kind},
-};
+use crate::fs::{self, IoResultExt, PathError};
+
+mod error;
+
+pub use error::UnsavedError;
 
 /// The name that terraform gives to a state that it could not save.
 const NAME: &str = "errored.tfstate";
 
 /// The largest state that is read.
 const SIZE_LIMIT: u64 = 1 << 30;
-
-/// An unsaved state that blocks a command, or that cannot be saved.
-#[derive(Debug, thiserror::Error)]
-pub enum UnsavedError {
-    /// It waits to be saved, and another run would go over it.
-    #[error("`{}` holds a state that could not be saved", .path.display())]
-    Waiting {
-        /// The file.
-        path: PathBuf,
-    },
-    /// There is none.
-    #[error("there is no `{}`", .path.display())]
-    None {
-        /// The file that is not there.
-        path: PathBuf,
-    },
-    /// It is not the JSON of a state.
-    #[error("`{}` is not a state", .path.display())]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-    },
-    /// The saved state is that of another stack.
-    #[error("the saved state has the lineage `{saved}`, and `{}` has `{unsaved}`", .path.display())]
-    Lineage {
-        /// The file.
-        path: PathBuf,
-        /// Its lineage.
-        unsaved: String,
-        /// The lineage of the state that is saved.
-        saved: String,
-    },
-    /// The state was saved by another run since.
-    #[error("the saved state has the serial {saved}, and `{}` has {unsaved}", .path.display())]
-    Serial {
-        /// The file.
-        path: PathBuf,
-        /// Its serial.
-        unsaved: u64,
-        /// The serial of the state that is saved.
-        saved: u64,
-    },
-    /// Another state was saved with the same serial.
-    #[error("the saved state has the serial {serial}, too, and differs from `{}`", .path.display())]
-    Content {
-        /// The file.
-        path: PathBuf,
-        /// The serial of both.
-        serial: u64,
-    },
-}
-
-impl HasKind for UnsavedError {
-    fn kind(&self) -> Kind {
-        match self {
-            Self::None { .. } => Kind::NotFound,
-            Self::Unreadable { .. } => Kind::Failed,
-            Self::Waiting { .. }
-            | Self::Lineage { .. }
-            | Self::Serial { .. }
-            | Self::Content { .. } => Kind::Unsaved,
-        }
-    }
-}
 
 /// A state that was saved.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,63 +45,61 @@ struct Version {
     outputs: Value,
 }
 
-impl Stack {
-    /// Returns the state that could not be saved, if there is one.
-    pub fn unsaved(&self) -> Option<PathBuf> {
-        let path = self.dir.join(NAME);
-        path.exists().then_some(path)
-    }
+/// Returns the state that could not be saved, if there is one.
+pub(super) fn find(stack: &Stack) -> Option<PathBuf> {
+    let path = stack.dir.join(NAME);
+    path.exists().then_some(path)
+}
 
-    /// Fails if a state waits to be saved.
-    pub fn refuse_unsaved(&self) -> Result<(), TerraformError> {
-        match self.unsaved() {
-            Some(path) => Err(UnsavedError::Waiting { path }.into()),
-            None => Ok(()),
-        }
+/// Fails if a state waits to be saved.
+pub(super) fn refuse(stack: &Stack) -> Result<(), TerraformError> {
+    match find(stack) {
+        Some(path) => Err(UnsavedError::Waiting { path }.into()),
+        None => Ok(()),
     }
+}
 
-    /// Copies the unsaved state to `folder`, for its owner alone: the folder of the stack may not last.
-    pub(super) fn keep_unsaved(&self, folder: &Path) -> Result<Option<PathBuf>, PathError> {
-        let Some(path) = self.unsaved() else { return Ok(None) };
-        let bytes = std::fs::read(&path).at(&path, "read")?;
-        fs::create_private_folders(folder)?;
-        let copy = folder.join(self.copy_name(&bytes));
-        fs::replace(&copy, &bytes, 0o600)?;
-        Ok(Some(copy))
-    }
+/// Copies the unsaved state to `folder`, for its owner alone: the folder of the stack may not last.
+pub(super) fn keep(stack: &Stack, folder: &Path) -> Result<Option<PathBuf>, PathError> {
+    let Some(path) = find(stack) else { return Ok(None) };
+    let bytes = std::fs::read(&path).at(&path, "read")?;
+    fs::create_private_folders(folder)?;
+    let copy = folder.join(copy_name(stack, &bytes));
+    fs::replace(&copy, &bytes, 0o600)?;
+    Ok(Some(copy))
+}
 
-    /// Names a copy by its stack, its time and its content.
-    fn copy_name(&self, bytes: &[u8]) -> String {
-        let stack = self.dir.file_name().unwrap_or_default().to_string_lossy();
-        let format = format_description!("[year][month][day]T[hour][minute][second]Z");
-        let time = self.started.to_offset(time::UtcOffset::UTC).format(format).unwrap_or_default();
-        let hash = blake3::hash(bytes).to_hex();
-        format!("{stack}-{time}-{}.tfstate", &hash[..8])
-    }
+/// Names a copy by its stack, its time and its content.
+fn copy_name(stack: &Stack, bytes: &[u8]) -> String {
+    let name = stack.dir.file_name().unwrap_or_default().to_string_lossy();
+    let format = format_description!("[year][month][day]T[hour][minute][second]Z");
+    let time = stack.started.to_offset(time::UtcOffset::UTC).format(format).unwrap_or_default();
+    let hash = blake3::hash(bytes).to_hex();
+    format!("{name}-{time}-{}.tfstate", &hash[..8])
+}
 
-    /// Saves the state that could not be saved, and keeps its file in `folder`.
-    ///
-    /// The saved state must be an earlier one of the same stack.
-    pub fn recover(
-        &self,
-        folder: &Path,
-        watch: &mut Watch<'_>,
-    ) -> Result<Recovered, TerraformError> {
-        let path = self.dir.join(NAME);
-        let unsaved = version_of_unsaved(&path)?;
-        let Some(copy) = self.keep_unsaved(folder)? else {
-            return Err(UnsavedError::None { path }.into());
-        };
-        let pulled = capture(self, &Arguments::helper("state", "pull"), watch)?;
-        if let Some(saved) = read(&pulled) {
-            check(&unsaved, saved, &path)?;
-        }
-        let mut push = Arguments::helper("state", "push");
-        push.push(&path);
-        capture(self, &push, watch)?;
-        std::fs::remove_file(&path).at(&path, "remove")?;
-        Ok(Recovered { serial: unsaved.serial, copy })
+/// Saves the state that could not be saved, and keeps its file in `folder`.
+///
+/// The saved state must be an earlier one of the same stack.
+pub(super) fn recover(
+    stack: &Stack,
+    folder: &Path,
+    watch: &mut Watch<'_>,
+) -> Result<Recovered, TerraformError> {
+    let path = stack.dir.join(NAME);
+    let unsaved = version_of_unsaved(&path)?;
+    let Some(copy) = keep(stack, folder)? else {
+        return Err(UnsavedError::None { path }.into());
+    };
+    let pulled = capture(stack, &Arguments::helper("state", "pull"), watch)?;
+    if let Some(saved) = read(&pulled) {
+        check(&unsaved, saved, &path)?;
     }
+    let mut push = Arguments::helper("state", "push");
+    push.push(&path);
+    capture(stack, &push, watch)?;
+    std::fs::remove_file(&path).at(&path, "remove")?;
+    Ok(Recovered { serial: unsaved.serial, copy })
 }
 
 fn version_of_unsaved(path: &Path) -> Result<Version, TerraformError> {

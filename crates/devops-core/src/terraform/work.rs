@@ -6,12 +6,13 @@ use serde_json::Value;
 
 use super::{
     TerraformError, TerraformEvent,
-    arguments::Arguments,
-    events::{Event, Piece, Reader, error_lines, structure},
+    color::without_color,
+    command_line::Arguments,
+    events::{Piece, Reader, error_lines, structure},
     lock::StateLock,
-    redact::Secrets,
     retry::is_transient,
     stack::{PROGRAMS, Stack},
+    watch::Watch,
 };
 use crate::{
     cancel::Cancel,
@@ -31,30 +32,6 @@ const TAKES_ARGUMENTS: [&str; 4] = ["init", "plan", "apply", "test"];
 
 /// Terraform's message about an unknown argument.
 const UNKNOWN_FLAG: &str = "flag provided but not defined: -json";
-
-/// Follows the work on a stack.
-pub struct Watch<'a> {
-    /// Ends the work.
-    pub cancel: &'a Cancel,
-    /// The known secrets; they grow with what is read.
-    pub secrets: &'a mut Secrets,
-    /// Gets what happens, without secrets.
-    pub on_event: &'a mut dyn FnMut(TerraformEvent),
-}
-
-impl Watch<'_> {
-    /// Passes on a piece of a stream, without what must not be shown.
-    fn show(&mut self, stream: StdStream, piece: Piece) {
-        let event = match piece {
-            Piece::Event(event) => TerraformEvent::Ui(Event::new(self.secrets.event(event))),
-            Piece::Line(bytes) => {
-                let text = self.secrets.line(&String::from_utf8_lossy(&bytes));
-                TerraformEvent::Line { stream, text }
-            }
-        };
-        (self.on_event)(event);
-    }
-}
 
 /// The time at which the pieces of a stream are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -223,16 +200,6 @@ fn keep(tail: &mut VecDeque<String>, line: &[u8]) {
     tail.push_back(without_color(&String::from_utf8_lossy(line)));
 }
 
-/// Removes color sequences (`ESC [ … m`), which terraform writes into pipes, too.
-pub(super) fn without_color(line: &str) -> String {
-    let mut pieces = line.split("\u{1b}[");
-    let mut text = pieces.next().unwrap_or_default().to_owned();
-    for piece in pieces {
-        text.push_str(piece.split_once('m').map_or(piece, |(_, rest)| rest));
-    }
-    text
-}
-
 fn judge(
     stack: &Stack,
     cancel: &Cancel,
@@ -263,14 +230,4 @@ fn judge(
 
 fn short(stack: &Stack, arguments: &Arguments) -> String {
     format!("{} {}", stack.program_name(), arguments.command)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn removes_colors() {
-        assert_eq!(without_color("\u{1b}[31m│\u{1b}[0m \u{1b}[1mError: x\u{1b}[0m"), "│ Error: x");
-    }
 }

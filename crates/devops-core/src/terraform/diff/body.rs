@@ -17,7 +17,8 @@ use crate::terraform::{
         marks::{Step, below},
         node::{Node, has_true},
     },
-    redact::{HIDDEN, Secrets},
+    redact::Secrets,
+    shown::HIDDEN,
 };
 
 const UNKNOWN: &str = "(known after apply)";

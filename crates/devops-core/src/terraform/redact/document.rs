@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value};
 
-use super::{HIDDEN, scrub::Scrubber};
-use crate::terraform::plan::marks;
+use super::scrub::Scrubber;
+use crate::terraform::{plan::marks, shown::HIDDEN};
 
 /// Fields whose texts are structure, or words of terraform's own.
 const STRUCTURE: [&str; 57] = [

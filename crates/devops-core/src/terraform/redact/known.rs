@@ -11,8 +11,8 @@ use super::{
     super::{
         json,
         plan::{Beside, Plan, ValueChange, marks::each_marked},
+        shown::HIDDEN,
     },
-    HIDDEN,
     forms::is_long_number,
 };
 

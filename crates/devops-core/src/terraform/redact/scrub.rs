@@ -10,12 +10,11 @@ use aho_corasick::{AhoCorasick, MatchKind};
 use serde_json::{Map, Value};
 
 use super::{
-    HIDDEN,
     forms::{Find, Form, PART_LENGTH, alone, forms, is_long_number},
     known::{Known, hash},
     view::View,
 };
-use crate::terraform::address::without_access;
+use crate::terraform::{address::without_access, shown::HIDDEN};
 
 /// As much of a form stands in the automaton; the rest is compared where that much was found.
 const ANCHOR: usize = 32;

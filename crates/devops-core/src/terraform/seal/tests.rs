@@ -3,6 +3,7 @@ use std::ffi::OsStr;
 use time::macros::datetime;
 
 use super::*;
+use crate::kind::{HasKind, Kind};
 
 const NOW: OffsetDateTime = datetime!(2026-01-02 03:04:05 UTC);
 
