@@ -3,7 +3,9 @@
 mod counts;
 mod findings;
 mod glossary;
+mod imports;
 mod names;
+mod rooms;
 mod sizes;
 mod sources;
 
@@ -29,6 +31,9 @@ pub(crate) fn run() -> Result<()> {
         names::check(file, &mut findings);
         counts::check(file, &mut findings);
     }
+    let graph = imports::Graph::of(&files);
+    rooms::check_circles(&files, &graph, &mut findings);
+    rooms::check_order(&files, &graph, &mut findings);
     sources::check_declared(&files, &mut findings);
     sources::check_manifests(&root(), &mut findings)?;
     let words =
@@ -54,6 +59,9 @@ fn documents(findings: &mut Findings) -> Result<()> {
     for (name, limit) in DOCUMENTS {
         let text = fs::read_to_string(root().join(name)).with_context(|| name.to_owned())?;
         findings.measure(&format!("{name}: lines"), text.lines().count(), limit, limit);
+        if name == "ARCHITECTURE.md" {
+            rooms::check_document(&text, findings);
+        }
     }
     Ok(())
 }

@@ -29,7 +29,7 @@ fn test_lines(file: &Source) -> usize {
     modules.sum()
 }
 
-fn is_test(attributes: &[Attribute]) -> bool {
+pub(super) fn is_test(attributes: &[Attribute]) -> bool {
     attributes.iter().any(|attribute| {
         attribute.path().is_ident("test")
             || attribute.meta.require_list().is_ok_and(|list| {
