@@ -1,11 +1,11 @@
-//! What every benchmark can be asked for.
+//! The options of every benchmark.
 
 use std::{io, path::PathBuf};
 
 use bytesize::ByteSize;
 use clap::{Args, builder::RangedU64ValueParser};
 
-/// Where a benchmark works, and where its figures go.
+/// The folder of a benchmark, and the file for its figures.
 #[derive(Args)]
 pub(crate) struct Output {
     /// The folder to work in [default: target/bench]

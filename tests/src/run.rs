@@ -2,7 +2,7 @@
 
 use std::{os::unix::process::ExitStatusExt, process::Output};
 
-/// What a finished process left.
+/// The exit code and output of a finished process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Run {
     /// The exit code, or 128 + n for signal n.

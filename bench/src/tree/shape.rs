@@ -1,6 +1,6 @@
 //! The shape of a tree.
 
-/// What decides the tree, to the last byte.
+/// The settings that decide the tree, to the last byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Shape {
     pub seed: u64,

@@ -281,7 +281,7 @@ pub(crate) struct EachArgs {
     /// Print output and results in the order of the items, whichever command ends first
     #[arg(long)]
     pub keep_order: bool,
-    /// How to print what the commands write
+    /// Form of the output of the commands
     #[arg(long, value_name = "FORM", default_value = "tagged")]
     pub output: OutputForm,
     /// Stop a command that runs longer; a number without a unit is in seconds

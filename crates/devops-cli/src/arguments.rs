@@ -190,7 +190,7 @@ fn resolve(
     Ok(Resolved::Matches(matches, Found { profiles, warnings: layers.warnings, given: flags }))
 }
 
-/// What the command line alone says.
+/// The values of the command line alone.
 struct Learned {
     given: ArgMatches,
     /// The error of a required flag that is missing, which may come from the environment or a file.

@@ -1,10 +1,10 @@
-//! What the flags that every tool has were set to.
+//! The values of the flags that every tool has.
 
 use clap::ValueEnum;
 
 use crate::profile::ProfileTable;
 
-/// What the flags that every tool has were set to.
+/// The values of the flags that every tool has.
 #[derive(Clone, Debug)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(crate) struct Settings {
@@ -14,7 +14,7 @@ pub(crate) struct Settings {
     pub no_progress: bool,
     pub color: ColorPolicy,
     pub log_format: LogFormat,
-    /// `CI` is set: some systems give a terminal, but nobody watches it.
+    /// `CI` is set: some systems give a terminal that is not watched.
     pub ci: bool,
     pub profiles: Vec<ProfileTable>,
     /// Warnings of settings that do not count, and of rules that this run loosens.

@@ -2,7 +2,7 @@
 //!
 //! The lock is the kernel's (`flock`) on the hidden file [`FILE_NAME`] in the folder. It ends with the process
 //! that holds it, however that one ends, so on one host there are no stale locks. The file holds a
-//! [`LockOwner`] for others to read, and whoever lets go last removes it.
+//! [`LockOwner`] for others to read, and the last one to let go removes it.
 //!
 //! Over a network the kernel's word is not enough: some file systems lock for this host alone (NFS
 //! mounted with `nolock`, most of FUSE), some not at all. There the holder also touches the file

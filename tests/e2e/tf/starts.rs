@@ -1,4 +1,4 @@
-//! How often terraform is started.
+//! The number of times terraform is started.
 
 use serde_json::json;
 

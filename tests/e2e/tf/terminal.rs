@@ -1,4 +1,4 @@
-//! What a person sees on a terminal, and answers there.
+//! Output and questions on a terminal.
 
 use devops_fakes::state::StateServer;
 

@@ -6,14 +6,14 @@ use anyhow::{Context, Result};
 
 use crate::shell::release_folder;
 
-/// Where a server is, and who may use it.
+/// The address of a server, and its credentials.
 pub(crate) struct Place {
     pub(super) name: &'static str,
     pub(super) endpoint: String,
     pub(super) region: &'static str,
     pub(super) access_key: String,
     pub(super) secret_key: String,
-    /// What may be assumed with the key, where there are roles.
+    /// The role that may be assumed with the key, where there are roles.
     pub(super) role: Option<String>,
 }
 

@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use super::process::{Server, free_port};
 use crate::shell::{command, run as check};
 
-/// Where Debian keeps the programs of each version.
+/// The folder where Debian keeps the programs of each version.
 const VERSIONS: &str = "/usr/lib/postgresql";
 /// `PostgreSQL` refuses to run as root; this user comes with the package.
 const USER: &str = "postgres";

@@ -1,15 +1,15 @@
 //! The result of the cases of one server.
 
-/// How one case ended.
+/// The result of one case.
 pub(crate) struct Case {
     pub(crate) name: String,
     pub(crate) passed: bool,
 }
 
-/// What was looked at, with all its cases.
+/// The server, with the results of all its cases.
 pub(crate) struct Report {
     pub(crate) server: &'static str,
     pub(crate) cases: Vec<Case>,
-    /// What the cases say of the server, as `FEATURE WORD`.
+    /// The findings of the cases about the server, as `FEATURE WORD`.
     pub(crate) notes: Vec<(String, String)>,
 }

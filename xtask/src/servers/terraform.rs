@@ -1,4 +1,4 @@
-//! What `devops-tf` works with: backends that keep states, a provider, and validators of reports.
+//! Backends that keep states, a provider, and validators of reports, for `devops-tf`.
 
 use std::{fs, path::PathBuf};
 

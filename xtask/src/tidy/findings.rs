@@ -1,8 +1,8 @@
-//! What was found: worth a look, or wrong.
+//! Findings: worth a look, or wrong.
 
 use anyhow::{Result, ensure};
 
-/// What was found: worth a look, or wrong.
+/// Findings: worth a look, or wrong.
 #[derive(Default)]
 pub(crate) struct Findings {
     pub(crate) notes: Vec<String>,

@@ -1,4 +1,4 @@
-//! Which file of a crate takes names from which other, read from the syntax alone.
+//! The import graph of files, read from the syntax alone.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::Args;
 use devops_core::units::parse_duration;
 
-/// What to do while somebody else is at work in the same folder.
+/// The wait for another process at work in the same folder.
 #[derive(Args, Debug)]
 pub(crate) struct LockFlags {
     /// Wait up to this long for the lock on the folder of the archives, then exit with 75

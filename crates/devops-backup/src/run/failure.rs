@@ -31,7 +31,7 @@ pub(super) fn other_series(error: ArchiveError) -> Failure {
     Failure::from(error).hint(hint)
 }
 
-/// What helps when somebody else is at work.
+/// The hint for a folder that another process has locked.
 pub(super) const LOCKED: &str = "wait for it with `--lock-wait 1h`, or try again later";
 
 /// The hint for a file at the lock's path that is not a lock.

@@ -2,7 +2,7 @@
 
 use devops_cli::{Failure, Session};
 
-/// Returns the argument, or asks for it; `argument` names it when nobody answers.
+/// Returns the argument, or asks for it; `argument` names it where stdin ends.
 pub(super) fn given_or_asked(
     given: Option<String>,
     session: &Session,

@@ -6,12 +6,12 @@ use devops_core::kind::Kind;
 
 use crate::{failure::Failure, layers::ConfigSource, text};
 
-/// How much a file is trusted.
+/// The trust in a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Standing {
     /// The user named it, or an administrator or the user wrote it.
     Full,
-    /// It was found by walking up from the current folder: anybody may have put it there.
+    /// It was found by walking up from the current folder: its author is unknown.
     Project,
 }
 

@@ -1,4 +1,4 @@
-//! What the config files say.
+//! The settings of the config files.
 
 use std::path::{Path, PathBuf};
 

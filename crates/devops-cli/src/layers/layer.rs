@@ -13,7 +13,7 @@ pub(crate) struct Layer {
     pub long: String,
     /// Its values; a boolean is `true` or `false`.
     pub values: Vec<OsString>,
-    /// Where they came from.
+    /// Their source.
     pub origin: ConfigSource,
     /// Is set if there is a value: there may be remarks alone.
     pub is_set: bool,
@@ -37,7 +37,7 @@ impl Default for Layer {
     }
 }
 
-/// Where a value came from.
+/// The source of a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum ConfigSource {
     Default,

@@ -32,7 +32,7 @@ pub enum ArchiveError {
     BadPattern {
         /// The pattern as given.
         pattern: String,
-        /// What is wrong with it; `None` when it is empty.
+        /// The fault of it; `None` when it is empty.
         source: Option<globset::Error>,
     },
     /// The newest archive of this name is of another series.

@@ -1,4 +1,4 @@
-//! What is archived: a walk over the source, and what is left out.
+//! The scan of a source: a walk, and the rules for what is skipped.
 
 pub(in crate::archive) mod attributes;
 pub(in crate::archive) mod changed_file_retry;

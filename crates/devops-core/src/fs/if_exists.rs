@@ -1,6 +1,6 @@
 //! The choice between replacing a file and leaving it.
 
-/// What happens when the final name exists already.
+/// The choice where the final name exists already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IfExists {
     /// The new file takes its place in one step.

@@ -35,7 +35,7 @@ pub struct Attempt {
     pub signal: Option<i32>,
     /// Is set if it was stopped because it took too long.
     pub timed_out: bool,
-    /// How long it ran.
+    /// The time it ran.
     pub seconds: f64,
 }
 

@@ -18,7 +18,7 @@ use crate::{
 
 /// The input of a stream.
 pub enum StreamInput {
-    /// What is open already. Its reads end at signals, or a spool waits for them.
+    /// A stream that is open already. Its reads end at signals, or a spool waits for them.
     Input(Box<dyn Read + Send>),
     /// What this command writes to stdout; what it writes to stderr goes to the function.
     Command(Box<CommandSpec>, OnStderr),

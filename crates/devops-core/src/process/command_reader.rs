@@ -60,7 +60,7 @@ pub enum CommandReaderError {
 /// The stdout of a running command.
 ///
 /// It ends only after the command has exited with 0; another exit, or a pipe that something else keeps
-/// open, is an error that holds a [`CommandReaderError`]. Bytes that nobody reads make the command wait. After a
+/// open, is an error that holds a [`CommandReaderError`]. Bytes that are not read make the command wait. After a
 /// signal a read fails with an error whose kind is [`Kind::Interrupted`](crate::kind::Kind::Interrupted).
 pub struct CommandReader {
     pipe: PipeReader,

@@ -44,7 +44,7 @@ pub enum SignalReason {
     Silence,
     /// The grace after the first signal has passed.
     GracePeriodExpired,
-    /// Nobody wants what the child writes any more.
+    /// The output of the child is no longer wanted.
     OutputDropped,
     /// The child wants the terminal, which we do not have.
     NoTerminal,

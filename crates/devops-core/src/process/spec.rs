@@ -66,7 +66,7 @@ pub enum StopPolicy {
 /// The policy for a child when we die without warning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OrphanPolicy {
-    /// It runs on, and dies when it writes to a pipe nobody reads.
+    /// It runs on, and dies when it writes to a closed pipe.
     Leave,
     /// It gets one SIGINT, and its pipes are read to their end so that it can stop cleanly.
     ///

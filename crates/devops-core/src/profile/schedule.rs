@@ -32,7 +32,7 @@ pub struct Schedule<'a> {
     pub writable: &'a [&'a Path],
     /// Is set if commands of the user run, which need more than a backup does.
     pub has_hooks: bool,
-    /// Is set if anybody is told over the network.
+    /// Is set if notifications are sent over the network.
     pub has_urls: bool,
     /// Is set if plain copies are written for encrypted archives to be made from.
     pub makes_copies: bool,

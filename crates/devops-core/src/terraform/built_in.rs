@@ -16,7 +16,7 @@ use crate::fs;
 /// The blocks that use nothing by themselves.
 const PLAIN_BLOCKS: [&str; 4] = ["variable", "output", "locals", "moved"];
 
-/// What the provider in terraform itself offers.
+/// The resources of the provider that is built into terraform.
 const BUILT_IN: [(&str, &str); 2] =
     [("resource", "terraform_data"), ("data", "terraform_remote_state")];
 

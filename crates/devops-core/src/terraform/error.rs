@@ -40,7 +40,7 @@ pub enum TerraformError {
     /// Somebody else holds the lock of the state.
     #[error("the state is locked{}", .lock.sentence())]
     Locked {
-        /// Who holds it, as far as terraform said so.
+        /// The holder, as far as terraform names it.
         lock: Box<StateLock>,
     },
     /// A command ran longer than allowed, or wrote nothing for too long, and was stopped.
@@ -61,7 +61,7 @@ pub enum TerraformError {
     Json {
         /// The program and its subcommand.
         command: String,
-        /// What is wrong with it, without quoting it.
+        /// The fault, without quoting the text.
         reason: String,
     },
     /// A variable was given a value, and the configuration does not declare it.
@@ -73,7 +73,7 @@ pub enum TerraformError {
     /// An argument, or a flag in the environment, would change what the command does behind our back.
     #[error("{place} holds `{flag}`, which would change what `{command}` does")]
     ConflictingArgument {
-        /// Where the flag stands.
+        /// The place of the flag.
         place: String,
         /// The flag, without its value.
         flag: String,

@@ -34,7 +34,7 @@ struct Denied {
 pub struct Verdict {
     /// The reasons to refuse the plan, in its order; none if it passes.
     pub objections: Vec<Objection>,
-    /// What policies warn of; the plan passes all the same.
+    /// The warnings of policies; the plan passes all the same.
     pub warnings: Vec<Objection>,
     /// The rules of policies that an exception took out.
     pub exceptions: Vec<Objection>,

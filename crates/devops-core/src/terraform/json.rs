@@ -6,7 +6,7 @@ use serde_json::{Deserializer, Error};
 /// The deepest nesting that is read. All that walks a value calls itself once a level, and a stack has an end.
 const DEPTH_LIMIT: usize = 500;
 
-/// What is wrong with a document that nests more deeply.
+/// The error for a document that nests more deeply.
 pub(super) const TOO_DEEP: &str = "values are nested more than 500 levels deep";
 
 /// Reads a document; an error says where it is wrong without quoting it.

@@ -13,7 +13,7 @@ pub struct Variable {
     pub value: Secret,
 }
 
-/// What `init` is told.
+/// The options of `init`.
 #[derive(Clone, Debug, Default)]
 pub struct InitOptions {
     /// Settings of the backend: `KEY=VALUE`, or a file.
@@ -22,7 +22,7 @@ pub struct InitOptions {
     pub extra: Vec<OsString>,
 }
 
-/// What a plan is to do.
+/// The mode of a plan.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PlanMode {
     /// Bring the infrastructure to what the configuration says.
@@ -34,10 +34,10 @@ pub enum PlanMode {
     RefreshOnly,
 }
 
-/// What `plan` is told.
+/// The options of `plan`.
 #[derive(Clone, Debug, Default)]
 pub struct PlanOptions {
-    /// What the plan is to do.
+    /// The mode of the plan.
     pub mode: PlanMode,
     /// Only these addresses and what they depend on.
     pub targets: Vec<String>,

@@ -36,7 +36,7 @@ pub use error::PolicyError;
 /// The package whose rules are judged by, unless others are named.
 const NAMESPACE: &str = "main";
 
-/// How often is looked for a signal while policies are evaluated.
+/// The interval between looks for a signal while policies are evaluated.
 const POLL: Duration = Duration::from_millis(20);
 
 /// The stack of the thread that evaluates, since values nest deeply.

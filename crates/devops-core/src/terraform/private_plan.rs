@@ -14,7 +14,7 @@ use crate::{
     fs::{Input, IoResultExt, PathError, PrivateFolder, open_file},
 };
 
-/// How the names of the private folders begin.
+/// The prefix of the names of private folders.
 const PREFIX: &str = "devops-tf-";
 
 /// A place for a plan file that does not hold one yet.

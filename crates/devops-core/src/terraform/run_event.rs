@@ -17,7 +17,7 @@ pub enum TerraformEvent {
     Ui(Event),
     /// Terraform wrote a line that is no event.
     Line {
-        /// Where it wrote it.
+        /// The place of the copy.
         stream: StdStream,
         /// The line without its newline.
         text: Shown<String>,

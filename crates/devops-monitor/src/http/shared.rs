@@ -8,7 +8,7 @@ use super::{
     assets::Assets, counters::Counters, hosts::Hosts, page::Page, snapshot::Snapshot, users::Users,
 };
 
-/// What every request can see.
+/// The state that every request can see.
 pub(crate) struct Shared {
     /// The newest reading.
     pub snapshots: watch::Receiver<Arc<Snapshot>>,

@@ -25,7 +25,7 @@ pub(super) struct TfSession<'a> {
     pub(super) create_workspace: bool,
     /// Terraform's own text is wanted.
     pub(super) native: bool,
-    /// How plans are drawn; sensitive values may be wanted in states and outputs, too.
+    /// The options of drawn plans; sensitive values may be wanted in states and outputs, too.
     pub(super) drawing: DiffOptions,
     /// The folder as it was named.
     pub(super) name: String,

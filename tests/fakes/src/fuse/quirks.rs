@@ -1,4 +1,4 @@
-//! What a file system of the tests misses.
+//! Features that a file system of the tests lacks.
 
 /// The abilities that a file system lacks.
 #[derive(Clone, Copy, Debug, Default)]

@@ -17,7 +17,7 @@ pub struct Entry {
     pub faults: Vec<String>,
     /// The number of requests of this operation were under way with it.
     pub alongside: usize,
-    /// How many bytes of its body the service took, once the request is over.
+    /// The bytes of its body that the service took, once the request is over.
     pub received: u64,
     /// The names of all its headers and parameters.
     pub asked: Vec<String>,

@@ -327,7 +327,7 @@ fn error_named(name: &str) -> Option<Fault> {
     })
 }
 
-/// What is done to one field of an answer.
+/// The change to one field of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Slip {
     /// It is not there.

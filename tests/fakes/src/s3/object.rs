@@ -1,4 +1,4 @@
-//! What is kept: buckets, objects, their versions, and uploads.
+//! Buckets, objects, their versions, and uploads.
 
 use std::{
     collections::BTreeMap,
@@ -24,7 +24,7 @@ use super::{
 /// S3's minimum for every part but the last.
 pub(crate) const MIN_PART: usize = 5 << 20;
 
-/// What an object was stored with, beside its bytes.
+/// The attributes an object was stored with.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Attributes {
     pub(crate) metadata: BTreeMap<String, String>,
@@ -80,7 +80,7 @@ impl StoredObject {
         self.attributes.keeping.lock.as_ref()
     }
 
-    /// Returns whether nobody may delete it until that is lifted.
+    /// Returns whether it cannot be deleted until that is lifted.
     pub fn has_legal_hold(&self) -> bool {
         self.attributes.keeping.legal_hold
     }
@@ -228,7 +228,7 @@ impl Upload {
 /// S3's name of the version that an object has from before its bucket kept versions.
 pub(super) const NULL: &str = "null";
 
-/// What is known of an object beside its bytes and attributes.
+/// The version, locks and tier of an object.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Keeping {
     /// Nothing where the bucket kept no versions when it was stored.
@@ -290,7 +290,7 @@ impl Earlier {
 
 pub(crate) const A_DAY: u64 = 24 * 60 * 60;
 
-/// What is known of the place of an object in an archive, beside its class.
+/// The tier of an object in cold storage, beside its class.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Shelf {
     /// The archive tier, in the class `INTELLIGENT_TIERING`.

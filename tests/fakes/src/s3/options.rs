@@ -8,7 +8,7 @@ pub const ACCESS_KEY: &str = "fake-access-key";
 /// The secret of that key.
 pub const SECRET_KEY: &str = "fake-secret-key";
 
-/// How a server behaves.
+/// The settings of a server.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// The key that is accepted.
@@ -21,7 +21,7 @@ pub struct Options {
     pub dir: Option<PathBuf>,
     /// The port; 0 takes a free one.
     pub port: u16,
-    /// How long it takes to bring an object back from an archive; it ends when told to without.
+    /// The time a restoration from cold storage takes; without it, it ends when told to.
     pub restores_take: Option<Duration>,
 }
 

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 use super::{entry::Entry, fault::Rule, ignorer::Echoes, store::Store};
 
-/// What the server's thread and its owner both see.
+/// The state that the server's thread and its owner both see.
 pub(crate) struct Shared {
     pub(crate) store: Store,
     pub(crate) rules: Mutex<Vec<Rule>>,

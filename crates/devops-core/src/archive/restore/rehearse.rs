@@ -139,7 +139,7 @@ fn compare(
     Ok(rehearsed)
 }
 
-/// What a restore said of the entries, by their paths.
+/// The messages of a restore about entries, by their paths.
 #[derive(Default)]
 struct Restored {
     /// The reason they are not as they should be.

@@ -40,7 +40,7 @@ use worker::{Made, SpareBuffers, Worker};
 const EACH: usize = 2 * MIB;
 /// How much may be finished before its turn: while one piece is compressed, many are copied.
 const AHEAD: usize = 16 * MIB;
-/// How much of neighbours in the parent archive is copied at once: more costs memory, less costs calls.
+/// The bytes of neighbours in the parent archive that are copied at once: more costs memory, less costs calls.
 const RUN: u64 = MIB as u64;
 /// The largest number of neighbours: holes are next to nothing.
 const MAX_RUN: usize = 1024;

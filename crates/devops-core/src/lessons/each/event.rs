@@ -6,14 +6,14 @@ use serde::Serialize;
 
 use crate::process::StdStream;
 
-/// How the command of one item ended.
+/// The end of the command of one item.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ItemResult {
     /// The item; invalid UTF-8 is replaced.
     pub item: String,
     /// The exit code as a shell shows it; 126 and 127 also when it could not be started.
     pub exit: u8,
-    /// How long it ran.
+    /// The time it ran.
     pub seconds: f64,
     /// The reason it could not be started.
     pub error: Option<String>,

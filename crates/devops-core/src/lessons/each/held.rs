@@ -4,9 +4,9 @@ use std::{collections::BTreeMap, io, ops::Range};
 
 use crate::process::{LineFile, StdStream};
 
-/// How much all items keep in memory before they go to the file.
+/// The bytes that all items keep in memory before they go to the file.
 const IN_MEMORY: usize = 4 << 20;
-/// What a line costs in memory beside its bytes.
+/// The memory of a line beside its bytes.
 const LINE_COST: usize = size_of::<(StdStream, Vec<u8>)>();
 
 /// The output of every item that waits.

@@ -30,7 +30,7 @@ impl HasKind for CheckError {
     }
 }
 
-/// How a service is.
+/// The state of a service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
@@ -49,26 +49,26 @@ pub enum Status {
 pub struct Check {
     /// The target as given, passwords in it replaced by stars.
     pub target: String,
-    /// How it is.
+    /// Its state.
     pub status: Status,
-    /// Who says so: `systemd`, `tcp`, `http`, `proc`, `file`.
+    /// The source of the answer: `systemd`, `tcp`, `http`, `proc`, `file`.
     pub via: &'static str,
-    /// What was seen.
+    /// The observation in words.
     pub detail: String,
-    /// How long the check took.
+    /// The time the check took.
     pub seconds: f64,
 }
 
-/// How checks are done.
+/// The settings of checks.
 #[derive(Clone, Debug)]
 pub struct CheckOptions {
-    /// How long one check may take.
+    /// The time limit of one check.
     pub timeout: Duration,
-    /// Where the host's file system begins.
+    /// The root of the host's file system.
     pub root: PathBuf,
 }
 
-/// What one check has seen.
+/// The observation of one check.
 pub(super) struct Seen(pub(super) Status, pub(super) String);
 
 impl Status {

@@ -1,4 +1,4 @@
-//! What is checked, as a user writes it.
+//! Targets of checks, as a user writes them.
 
 use std::{net::IpAddr, path::PathBuf};
 

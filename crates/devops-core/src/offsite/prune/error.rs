@@ -24,10 +24,10 @@ pub enum PruneError {
         name: BackupName,
         /// The folder.
         folder: S3Uri,
-        /// What the folder has.
+        /// The files of the folder.
         others: Box<Others>,
     },
-    /// What was named is no folder.
+    /// The path is not a folder.
     #[error("`{0}` is not a folder: it must end with a slash")]
     NotAFolder(S3Uri),
 }

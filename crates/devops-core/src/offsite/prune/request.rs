@@ -25,7 +25,7 @@ pub struct PruneRequest {
     pub now: OffsetDateTime,
     /// Is set if all versions of what goes are removed, instead of hidden.
     pub versions: bool,
-    /// How what is kept is locked, if it is.
+    /// The lock of what is kept, if it is locked.
     pub lock: Option<RetentionMode>,
     /// Is set if archives count that are much smaller than the ones before.
     pub accept_small: bool,

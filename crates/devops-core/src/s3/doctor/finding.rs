@@ -6,7 +6,7 @@ use crate::s3::{
     store::capabilities::Capabilities,
 };
 
-/// How good an answer is.
+/// The severity of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
     /// As it should be.
@@ -33,7 +33,7 @@ impl Severity {
 pub struct Finding {
     /// The name of the check: `versioning`.
     pub check: &'static str,
-    /// How good it is.
+    /// Its severity.
     pub severity: Severity,
     /// The result, and what it means.
     pub message: StoreText,
@@ -69,7 +69,7 @@ impl Finding {
 pub struct Diagnosis {
     /// The capabilities that later runs can use.
     pub capabilities: Capabilities,
-    /// How well puts will be proven; nothing if that was not found out.
+    /// The proof that puts will reach; nothing if that was not found out.
     pub proof: Option<Proof>,
     /// The reason puts or gets do not work, if they do not.
     pub failed: Option<Kind>,

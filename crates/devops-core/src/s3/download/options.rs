@@ -20,7 +20,7 @@ pub struct GetOptions {
     pub preserve: bool,
     /// The group of the file; without it the folder decides, as for every new file.
     pub group: Option<u32>,
-    /// How large the ranges are that are fetched at once.
+    /// The size of the ranges that are fetched at once.
     pub part_size: PartSize,
 }
 
@@ -37,7 +37,7 @@ pub struct GetSummary {
     pub size: u64,
     /// The checksum of the bytes here; none where their MD5 was compared.
     pub checksum: Option<Checksum>,
-    /// How well that agrees with what the store says.
+    /// The proof by what the store says.
     pub proof: Proof,
     /// The duration.
     pub elapsed: Duration,

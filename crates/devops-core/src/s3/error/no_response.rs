@@ -33,7 +33,7 @@ impl Error for ThroughProxy {
 /// The message of the HTTP library for a proxy that needs a user.
 pub(crate) const NEEDS_USER: &str = "proxy authorization required";
 
-/// What the TLS library says of a certificate that is not accepted.
+/// The words of the TLS library about a certificate that is not accepted.
 pub(crate) const BAD_CERTIFICATE: &str = "invalid peer certificate";
 
 /// The server answers plain HTTP in TLS.

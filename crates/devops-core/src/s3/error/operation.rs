@@ -226,7 +226,7 @@ pub(in crate::s3) fn unprotected(uri: &S3Uri, features: &[Feature], left: &Left)
     }
 }
 
-/// Says how long a source is; nobody reads one to its end that is too long already.
+/// Returns the length of a source; one that is too long already is not read to its end.
 pub(in crate::s3) fn known_length(found: u64, expected: u64) -> String {
     if found > expected {
         format!("more than {}", count(expected, "byte"))

@@ -34,7 +34,7 @@ pub struct Attributes {
     pub tags: Tags,
     /// Until when nobody may delete this version of it; others can still be put over it.
     pub lock: Option<ObjectLock>,
-    /// Is set if nobody may delete it until somebody lifts this.
+    /// Is set if it cannot be deleted until this is lifted.
     pub legal_hold: bool,
 }
 

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::checksum::Algorithm;
 
-/// How bytes on the way are protected.
+/// The checksum that protects bytes on the way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum ChecksumStrategy {

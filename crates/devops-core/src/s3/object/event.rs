@@ -16,9 +16,9 @@ pub enum Event {
         uri: S3Uri,
         /// The file, or nothing for a stream.
         path: Option<PathBuf>,
-        /// The number of bytes it has, unless nobody knows.
+        /// The number of bytes, if known.
         size: Option<u64>,
-        /// The number of parts it is sent in, unless nobody knows.
+        /// The number of parts it is sent in, if known.
         parts: Option<u32>,
     },
     /// An upload of an earlier run goes on.

@@ -1,4 +1,4 @@
-//! What answers say of objects, parts and uploads.
+//! Responses about objects, parts and uploads.
 
 use percent_encoding::percent_decode_str;
 use time::OffsetDateTime;

@@ -205,7 +205,7 @@ fn usual_part(size: u64) -> u64 {
     size.div_ceil(on_their_way * SHARE_LOST).next_multiple_of(MIB).clamp(MIN_PART, USUAL_PART)
 }
 
-/// The sizes of the parts of a stream whose length nobody knows.
+/// The sizes of the parts of a stream of unknown length.
 ///
 /// The first half of the parts are alike; beyond that they double with every tenth of the parts as far as
 /// memory allows, so that a long stream still ends within the 10,000 parts of S3. Where all have to be

@@ -1,4 +1,4 @@
-//! What the configuration of AWS gives: credentials, region, endpoint, certificates.
+//! The configuration of AWS: credentials, region, endpoint, certificates.
 
 use std::{borrow::Cow, path::PathBuf, time::Duration};
 
@@ -35,7 +35,7 @@ use crate::s3::error::{credential_error::Chain, error_chain::chain, proxy::Proxi
 /// The region of AWS that has buckets created without a region.
 pub(crate) const USUAL_REGION: &str = "us-east-1";
 
-/// How long the chain may take: it may start a program that waits for a person.
+/// The time limit of the chain: it may start a program that waits for a person.
 pub(crate) const TIME_FOR_CREDENTIALS: Duration = Duration::from_secs(30);
 
 /// Asks the chain for credentials again, its files included.

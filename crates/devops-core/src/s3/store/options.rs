@@ -16,7 +16,7 @@ use crate::{
     secret::Secret,
 };
 
-/// How to reach a store; what is not given comes from the AWS chain.
+/// The settings of a connection; what is not given comes from the AWS chain.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct ConnectOptions {
     /// The address of a store that is not AWS.

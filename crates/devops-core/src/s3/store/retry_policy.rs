@@ -45,7 +45,7 @@ pub struct AfterSignal {
 impl Default for AfterSignal {
     fn default() -> Self {
         Self {
-            // Hardly anybody notices it.
+            // It is hardly noticed.
             response_timeout: Duration::from_millis(800),
             abort: Duration::from_millis(700),
             probes: Duration::from_millis(1500),
@@ -144,7 +144,7 @@ pub struct Attempt {
     pub asked: Option<Duration>,
 }
 
-/// Returns a number that nobody can foresee, good enough for jitter and for names.
+/// Returns a random number, good enough for jitter and for names.
 pub(crate) fn random() -> u64 {
     // Every `RandomState` has its own keys.
     RandomState::new().hash_one(0)

@@ -34,9 +34,9 @@ pub struct StoreOptions {
     pub concurrency: usize,
     /// The approximate memory limit of the process; most of it is for parts.
     pub max_memory: ByteSize,
-    /// When to give up.
+    /// The retry limits.
     pub retry_config: RetryConfig,
-    /// How fast bytes move.
+    /// The rate limit.
     pub rate_limiter: RateLimiter,
 }
 

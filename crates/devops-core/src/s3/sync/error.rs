@@ -36,7 +36,7 @@ pub enum SyncError {
     /// More objects would be deleted than may be.
     #[error("{n} of {n_all} would be deleted, and not more than {limit} may")]
     TooManyDeletions {
-        /// How many would be deleted.
+        /// The number of objects that would be deleted.
         n: usize,
         /// The number of them.
         n_all: usize,

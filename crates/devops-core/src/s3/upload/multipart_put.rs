@@ -19,7 +19,7 @@ use crate::s3::{
     request::{context::S3Context, source_file::OpenFile},
 };
 
-/// Puts a file in parts; begins anew, once, when somebody removes the upload meanwhile.
+/// Puts a file in parts; begins again, once, if the upload is removed while it is under way.
 pub(crate) async fn put_parts(
     object: &ObjectUpload<'_>,
     file: &OpenFile,

@@ -20,7 +20,7 @@ pub enum OverwritePolicy {
     Refuse,
     /// The new object takes its place.
     Overwrite,
-    /// The new object takes its place if its content is another, and nobody changes it meanwhile.
+    /// The new object takes its place if its content differs and it is not changed by another writer.
     #[serde(rename = "if-changed")]
     IfChanged,
 }
@@ -53,10 +53,10 @@ pub struct PutOptions {
     /// Is set if the metadata keeps the mode and the modification time of the file.
     #[serde(default)]
     pub preserve: bool,
-    /// Is set if the file is a [`Spool`](crate::s3::Spool), which holds what nobody can read again.
+    /// Is set if the file is a [`Spool`](crate::s3::Spool), which holds input that cannot be read again.
     #[serde(default)]
     pub spooled: bool,
-    /// How an upload that breaks off can be taken up again; without it, it is aborted.
+    /// The resumption of an interrupted upload; without it, the upload is aborted.
     #[serde(skip)]
     pub resume: Option<Resume>,
 }
@@ -78,7 +78,7 @@ impl Default for PutOptions {
 }
 
 impl PutOptions {
-    /// Returns what a write demands of the key, where nobody need ask what has it.
+    /// Returns what a write demands of the key, where the store need not be asked what has it.
     pub(crate) fn known_precondition(&self) -> Option<Precondition> {
         match (self.replace, &self.listed) {
             (OverwritePolicy::Overwrite, _) => Some(Precondition::None),

@@ -51,7 +51,7 @@ pub(crate) struct Resumption {
     is_same: bool,
     /// The upload that the journal names and the store may have.
     upload: Option<Upload>,
-    /// Is set if the file holds what nobody can read again.
+    /// Is set if the file holds input that cannot be read again.
     spooled: bool,
 }
 

@@ -4,7 +4,7 @@ use time::OffsetDateTime;
 
 use super::journal::Journals;
 
-/// How an upload that breaks off can be taken up again.
+/// The resumption of an interrupted upload.
 #[derive(Clone, Debug)]
 pub struct Resume {
     /// The folder of its journal.

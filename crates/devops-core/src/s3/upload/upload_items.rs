@@ -65,7 +65,7 @@ pub struct Skipped {
     pub path: PathBuf,
     /// The reason: `a symbolic link`.
     pub reason: String,
-    /// Is set if nobody knows what is there, because it could not be read.
+    /// Is set if it is not known what is there, because it could not be read.
     pub is_unread: bool,
 }
 

@@ -216,7 +216,7 @@ fn effect(rule: &str) -> Option<Effect> {
 
 /// Returns the messages of a rule: texts, or objects with a text `msg`.
 ///
-/// What is neither a set nor undefined counts, too: a rule that denies must not pass for its form.
+/// A value that is neither a set nor undefined counts, too: a rule that denies must not pass for its form.
 fn messages(rule: &str, value: &Value) -> Result<Vec<String>, String> {
     match value {
         Value::Null | Value::Bool(false) => Ok(Vec::new()),

@@ -38,7 +38,7 @@ pub enum PolicyError {
     /// A rule could not be evaluated.
     #[error("the policies could not be evaluated: {reason}")]
     Evaluation {
-        /// What is wrong, without secrets.
+        /// The fault, without secrets.
         reason: String,
     },
     /// The evaluation took too long.

@@ -105,7 +105,7 @@ pub(super) enum Find {
     Encoded,
     /// In words for people only: it is too short for elsewhere.
     InText,
-    /// Where a provisioner prints it, on a line of its own.
+    /// The line of its own on which a provisioner prints it.
     Line,
 }
 

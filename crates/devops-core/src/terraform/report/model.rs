@@ -25,7 +25,7 @@ pub(super) struct Model {
     pub(super) invocations: Vec<Entry>,
     pub(super) findings: Vec<Finding>,
     pub(super) lifted: Vec<String>,
-    /// What policies warn of.
+    /// The warnings of policies.
     pub(super) warnings: Vec<String>,
     /// The rules of policies that an exception took out.
     pub(super) exceptions: Vec<Objection>,

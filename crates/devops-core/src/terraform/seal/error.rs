@@ -48,7 +48,7 @@ pub enum SealError {
     /// Something is not what it was.
     #[error("the seal is broken: {what}")]
     Broken {
-        /// What differs.
+        /// The setting that differs.
         what: String,
     },
 }

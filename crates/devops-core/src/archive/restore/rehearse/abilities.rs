@@ -9,7 +9,7 @@ use rustix::{
 
 const ATTRIBUTE: &str = "user.devops";
 
-/// What can be compared of what is restored into a folder.
+/// The properties that can be compared after a restore into a folder.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Abilities {
     /// Extended attributes.

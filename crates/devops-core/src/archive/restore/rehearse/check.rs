@@ -56,7 +56,7 @@ impl Tree {
     }
 }
 
-/// What was found at a path.
+/// The object or file found at a path.
 struct Found {
     place: DirEntryPath,
     meta: Meta,

@@ -21,7 +21,7 @@ pub(super) struct PendingEntry {
     pub(super) name: OsString,
     /// Is set if `folder` is a stream instead of a folder.
     pub(super) is_stream: bool,
-    /// What the parent archive says, if it is unchanged.
+    /// The record of the parent archive, if it is unchanged.
     pub(super) old: Option<IndexEntry>,
     /// Extended attributes; read later for files and for entries that may be reused.
     pub(super) attributes: Option<Attributes>,

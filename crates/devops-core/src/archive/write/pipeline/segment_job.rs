@@ -16,7 +16,7 @@ pub(super) const MIB: usize = 1 << 20;
 pub(in crate::archive) struct Compression<'a> {
     pub(in crate::archive) build_params: BuildParams,
     pub(in crate::archive) n_threads: usize,
-    /// Where segments may be copied from.
+    /// The archive that segments may be copied from.
     pub(in crate::archive) parent: Option<&'a ParentArchive>,
 }
 

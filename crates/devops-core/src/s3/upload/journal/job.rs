@@ -35,7 +35,7 @@ pub struct Job {
     pub uri: S3Uri,
     /// The store.
     pub store: ConnectOptions,
-    /// How it is put, with the size of its parts.
+    /// The options of the upload, with the size of its parts.
     pub options: PutOptions,
     pub(crate) state: FileState,
 }
@@ -106,5 +106,5 @@ pub(crate) fn id_of(store: &ConnectOptions, uri: &S3Uri, path: &Path) -> String 
     hex(&hasher.finalize()[..ID_BYTES])
 }
 
-/// How many bytes of a hash name a job: enough for a million jobs, short enough to type.
+/// The bytes of a hash that name a job: enough for a million jobs, short enough to type.
 pub(crate) const ID_BYTES: usize = 6;
