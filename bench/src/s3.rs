@@ -4,6 +4,7 @@
 //! What a run left there is compared with the source, byte by byte, before its figures count.
 
 mod bars;
+mod bucket;
 mod days;
 mod lab;
 mod options;

@@ -13,8 +13,9 @@ use serde_json::{Value, json};
 
 use super::{
     Options,
+    bucket::BUCKET,
     programs::{PROGRAMS, SCRIPT},
-    server::{ACCESS_KEY, BUCKET, SECRET_KEY, Server},
+    server::{ACCESS_KEY, SECRET_KEY, Server},
 };
 use crate::{machine, place::Place, programs::Installed, report::write, shell::root, tree::Shape};
 

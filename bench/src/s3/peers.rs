@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{lab::Lab, programs::SCRIPT, server::BUCKET};
+use super::{bucket::BUCKET, lab::Lab, programs::SCRIPT};
 
 /// An uploader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

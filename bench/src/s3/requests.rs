@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::server::BUCKET;
+use super::bucket::BUCKET;
 
 /// One request.
 #[derive(serde::Deserialize)]

@@ -1,5 +1,6 @@
 //! The server that all put into: a process of its own, so that what it uses is no client's.
 
+use super::bucket::BUCKET;
 use std::{
     cell::RefCell,
     fs,
@@ -18,7 +19,6 @@ use crate::place::Place;
 /// Opens nothing but this server.
 pub(super) const ACCESS_KEY: &str = "bench-access-key";
 pub(super) const SECRET_KEY: &str = "bench-secret-key";
-pub(super) const BUCKET: &str = "bench";
 
 /// The folder, in the place, in which s3s-fs keeps its objects.
 const DATA: &str = "s3s-fs";

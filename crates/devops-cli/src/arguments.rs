@@ -11,10 +11,15 @@ use devops_core::kind::Kind;
 
 use crate::{
     clap_error::{summary, with_origin},
-    config::{self, Config, Named},
+    config::{self, Named, found::Config},
     exit,
     failure::Failure,
-    layers::{self, Context, Layer, Layers, Lookup, Subject, TRUST_FLAG},
+    layers::{
+        self, Layers, Subject,
+        context::{Context, Lookup},
+        flags::TRUST_FLAG,
+        layer::Layer,
+    },
     profile::ProfileTable,
     report,
     settings::Settings,

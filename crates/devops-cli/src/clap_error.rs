@@ -3,7 +3,7 @@
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use devops_core::kind::Kind;
 
-use crate::{failure::Failure, layers::Layer, text::escaped};
+use crate::{failure::Failure, layers::layer::Layer, text::escaped};
 
 /// Returns what is wrong: the first paragraph of what clap says, in one line.
 pub(crate) fn summary(error: &clap::Error) -> String {

@@ -13,13 +13,12 @@ use crate::{
 };
 
 mod check;
-mod entry;
+pub(crate) mod entry;
 mod file;
-mod found;
+pub(crate) mod found;
 mod profiles;
 mod source;
 
-pub(crate) use entry::Entry;
 use entry::Standing;
 pub(crate) use found::{Config, LookedFor};
 pub(crate) use profiles::profiles;

@@ -7,22 +7,25 @@ use clap::{Arg, ArgAction, ArgMatches, Command, parser::ValueSource};
 use crate::{
     failure::Failure,
     text,
-    trust::{self, Stricter, Trust},
+    trust::{
+        self,
+        kinds::{Stricter, Trust},
+    },
 };
 
-mod apply;
-mod context;
+pub(crate) mod apply;
+pub(crate) mod context;
 pub(crate) mod files;
-mod flags;
-mod layer;
+pub(crate) mod flags;
+pub(crate) mod layer;
 mod subject;
-mod values;
+pub(crate) mod values;
 
 use self::values::from_environment;
 pub(crate) use self::{
     apply::{add, all_optional, apply, takes},
-    context::{Context, Lookup},
-    flags::{TRUST_FLAG, has_fallback, of_process, opposite, variable},
+    context::Context,
+    flags::{has_fallback, of_process, opposite, variable},
     layer::{ConfigSource, Layer},
     subject::Subject,
     values::{boolean, from_file},

@@ -15,7 +15,10 @@ use devops_core::{
 use crate::{
     clap_error::{summary, with_origin},
     failure::Failure,
-    layers::{self, ConfigSource, Layer},
+    layers::{
+        self,
+        layer::{ConfigSource, Layer},
+    },
     text,
     trust::Project,
 };

@@ -5,10 +5,17 @@ use devops_core::secret::without_secrets;
 use serde_json::{Map, Value, json};
 
 use crate::{
-    config::{self, Config, LookedFor},
+    config::{
+        self,
+        found::{Config, LookedFor},
+    },
     failure::Failure,
     json::insert_path,
-    layers::{self, ConfigSource, Context, Layer, Lookup, Subject},
+    layers::{
+        self, Subject,
+        context::{Context, Lookup},
+        layer::{ConfigSource, Layer},
+    },
     profile::ProfileTable,
     stdout::print_text,
     text::{escaped, quote},

@@ -2,7 +2,7 @@
 
 use clap::Command;
 
-use crate::trust::Decision;
+use crate::trust::kinds::Decision;
 
 /// What is special about one tool.
 #[derive(Clone, Copy, Debug)]

@@ -10,7 +10,7 @@ use clap::Command;
 use crate::{layers, tool::Tool};
 
 mod inside;
-mod kinds;
+pub(crate) mod kinds;
 mod stricter;
 
 pub use self::kinds::{Decision, Inside, Stricter, Trust};

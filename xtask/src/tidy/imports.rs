@@ -89,7 +89,10 @@ impl<'a> Modules<'a> {
         let mut names = Names::default();
         names.visit_file(&file.syntax);
         let aliases = uses(&file.syntax.items, false);
-        for path in names.used(&aliases) {
+        let handed_on = &self.handed_on[place];
+        // What is imported and not handed on is used, be it in the text of a format.
+        let imported = aliases.iter().filter(|(name, _)| !handed_on.contains_key(*name));
+        for path in names.used(&aliases).into_iter().chain(imported.map(|(_, path)| path.clone())) {
             let Some((target, name)) = self.resolve(place, &path, &aliases, 0) else { continue };
             if target != place && !self.sources[target].is_test() {
                 imports.entry(target).or_default().insert(name);

@@ -8,7 +8,7 @@ use std::{
 use clap::{ColorChoice, ValueEnum};
 
 use crate::{
-    layers::{self, Lookup},
+    layers::{self, context::Lookup},
     settings::ColorPolicy,
     tool::Tool,
 };

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use clap::{Arg, ArgAction, builder::EnumValueParser};
 
 use crate::{
-    layers::TRUST_FLAG,
+    layers::flags::TRUST_FLAG,
     settings::{ColorPolicy, LogFormat},
 };
 

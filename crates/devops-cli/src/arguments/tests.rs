@@ -6,7 +6,7 @@ use devops_core::fs;
 use super::*;
 use crate::{
     tool::SecondSignal,
-    trust::{Inside, Trust},
+    trust::kinds::{Inside, Trust},
 };
 
 const TOOL: Tool = Tool {

@@ -15,7 +15,7 @@ use crate::{
     owners::Owners,
     text,
     tool::Tool,
-    trust::{self, Trust},
+    trust::{self, kinds::Trust},
 };
 
 /// Refuses keys that no flag has, and those that say nothing.

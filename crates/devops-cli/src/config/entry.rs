@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use devops_core::kind::Kind;
 
-use crate::{failure::Failure, layers::ConfigSource, text};
+use crate::{failure::Failure, layers::layer::ConfigSource, text};
 
 /// The trust in a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

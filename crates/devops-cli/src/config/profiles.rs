@@ -11,11 +11,11 @@ use super::{
 };
 use crate::{
     failure::Failure,
-    layers::{self, Context, Layer, Subject, files},
+    layers::{self, Subject, context::Context, files, layer::Layer},
     profile::ProfileTable,
     text,
     tool::Tool,
-    trust::{self, Trust},
+    trust::{self, kinds::Trust},
 };
 
 /// The table that holds the profiles.

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 
 use super::Subject;
-use crate::{config::Config, tool::Tool};
+use crate::{config::found::Config, tool::Tool};
 
 /// Looks a variable up; an empty one counts as unset.
 pub(crate) type Lookup<'a> = &'a dyn Fn(&str) -> Option<OsString>;

@@ -11,10 +11,13 @@ use super::{
     values::from_file,
 };
 use crate::{
-    config::Entry,
+    config::entry::Entry,
     failure::Failure,
     text,
-    trust::{self, Inside, Stricter, Strictest, Trust},
+    trust::{
+        self, Strictest,
+        kinds::{Inside, Stricter, Trust},
+    },
 };
 
 /// Returns the value of a flag that the files have, and why other values of theirs do not count.

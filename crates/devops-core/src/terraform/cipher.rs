@@ -9,7 +9,7 @@ use std::{
 
 use age::{Decryptor, Encryptor, x25519};
 
-use super::seal::SealError;
+use super::seal::error::SealError;
 use crate::secret::Secret;
 
 /// The first bytes of an encrypted file.

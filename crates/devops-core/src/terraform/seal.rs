@@ -31,7 +31,7 @@ use crate::{
     secret::Secret,
 };
 
-mod error;
+pub(super) mod error;
 mod folder;
 mod format;
 mod key;

@@ -18,7 +18,7 @@ use clap::value_parser;
 use devops_fakes::random::Random;
 
 use super::*;
-use crate::trust::{Decision, Stricter};
+use crate::trust::kinds::{Decision, Stricter};
 
 const CASES: u64 = 10_000;
 /// A case that takes so long hangs: nothing here waits for anything.

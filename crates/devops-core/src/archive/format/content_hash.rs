@@ -13,7 +13,8 @@ use blake3::{
     hazmat::{ChainingValue, HasherExt, Mode, merge_subtrees_non_root, merge_subtrees_root},
 };
 
-use super::{entry::Entry, holes::length, index::Hash};
+use super::{entry::Entry, holes::length};
+use crate::archive_index::head::Hash;
 
 /// The most bytes of holes that are hashed as zeros: that takes about a second.
 const MAX_HOLES: u64 = 1 << 30;

@@ -1,0 +1,3 @@
+//! The bucket of the benchmarks.
+
+pub(super) const BUCKET: &str = "bench";
