@@ -22,8 +22,9 @@ use crate::{
     },
     fs::open_file,
     s3::{
-        Composition, Event, ListedObject, ObjectSummary, OverwritePolicy, PutOptions, S3Context,
-        S3Error, S3Uri, SharedRange, StoreText, UploadItem, blocking, list, put_composed,
+        Composition, Event, ListedObject, ObjectSummary, OverwritePolicy, PartRules, PutOptions,
+        S3Context, S3Error, S3Uri, SharedRange, StoreText, UploadItem, blocking, list,
+        put_composed,
     },
 };
 
@@ -124,10 +125,10 @@ impl Composing<'_> {
         let store = self.context.store;
         store.composes()?;
         let plan = store.plan(size, self.options.part_size).map_err(|error| error.to_string())?;
-        let rules = (plan.part_size(), store.limits().max_parts);
+        let rules = PartRules { part_size: plan.part_size(), max_parts: store.limits().max_parts };
         let shared = shared(&ours, &found.segments);
-        let base = (found.uri.clone(), found.etag);
-        let Some(composition) = Composition::plan(base, size, &shared, rules) else {
+        let planned = Composition::plan(found.uri.clone(), found.etag, size, &shared, rules);
+        let Some(composition) = planned else {
             return Err(format!("`{}` has too little in common with it", found.uri));
         };
         (self.context.events)(Event::Composed {

@@ -64,7 +64,7 @@ pub use self::{
     plan::{
         filter::{Filter, FilterError},
         parts::{Limits, MIN_PART, Part, PartPlan, PartSize, PlanError, StreamPlan},
-        server_side_copy::{Composition, SharedRange},
+        server_side_copy::{Composition, PartRules, SharedRange},
     },
     request::{
         bucket::{BadBucketName, check_bucket, check_bucket_name, create_bucket},

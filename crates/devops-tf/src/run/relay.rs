@@ -188,7 +188,7 @@ impl<'a> Relay<'a> {
             SignalReason::Timeout => "the time is up".to_owned(),
             SignalReason::Silence => "terraform says nothing any more".to_owned(),
             SignalReason::GracePeriodExpired => "terraform does not stop".to_owned(),
-            SignalReason::OutputDropped => "nobody wants its output".to_owned(),
+            SignalReason::OutputDropped => "its output is no longer read".to_owned(),
             SignalReason::NoTerminal => "it wants the terminal".to_owned(),
         };
         self.n_interrupts += usize::from(signal == SIGINT);

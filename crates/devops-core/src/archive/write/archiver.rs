@@ -166,7 +166,8 @@ impl Visitor for Archiver<'_> {
 impl<'a> Archiver<'a> {
     pub(in crate::archive) fn new(
         options: &CreateOptions<'a>,
-        (sender, matcher): (SegmentSender<'a>, Option<ParentMatcher<'a>>),
+        sender: SegmentSender<'a>,
+        matcher: Option<ParentMatcher<'a>>,
         cancel: &'a Cancel,
         on_event: &'a mut dyn FnMut(CreateEvent<'_>),
     ) -> Self {

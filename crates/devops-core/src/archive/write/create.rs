@@ -80,9 +80,10 @@ pub fn create_in_folder(
         None
     };
     let summary = loop {
-        let place = (&mut file as &mut (dyn Write + Send), target.path());
-        let work = Work { options, source: &source, selection: &selection, started };
-        match work.write(place, (parent.as_ref(), copy.as_mut()), cancel, on_event) {
+        let (source, selection) = (&source, &selection);
+        let work = Work { options, source, selection, started, parent: parent.as_ref() };
+        let output = ArchiveOutput { writer: &mut file, path: target.path(), copy: copy.as_mut() };
+        match work.write(output, cancel, on_event) {
             Ok(summary) => break summary,
             Err(BuildError::Failed(error)) => return Err(error),
             Err(BuildError::ParentDamaged) => {
@@ -197,10 +198,10 @@ pub fn create_to_writer(
     let source = Source::of(options.source, options.within, options.stream)?;
     let mut selection = selection(options, &source);
     selection.output = own;
-    let place = (out, Path::new("standard output"));
-    let work =
-        Work { options, source: &source, selection: &selection, started: options.clock.now() };
-    work.write(place, (None, None), cancel, on_event).map_err(|failure| match failure {
+    let output = ArchiveOutput { writer: out, path: Path::new("standard output"), copy: None };
+    let started = options.clock.now();
+    let work = Work { options, source: &source, selection: &selection, started, parent: None };
+    work.write(output, cancel, on_event).map_err(|failure| match failure {
         BuildError::Failed(error) => error,
         BuildError::ParentDamaged => unreachable!("nothing is copied"),
     })
@@ -216,17 +217,25 @@ struct Work<'a> {
     source: &'a Source,
     selection: &'a Selection,
     started: OffsetDateTime,
+    parent: Option<&'a ParentArchive>,
+}
+
+/// The writer of an archive, its path as errors name it, and the copy in clear beside it.
+struct ArchiveOutput<'a> {
+    writer: &'a mut (dyn Write + Send),
+    path: &'a Path,
+    copy: Option<&'a mut CachedCopy>,
 }
 
 impl Work<'_> {
     fn write(
         &self,
-        (writer, path): (&mut (dyn Write + Send), &Path),
-        (parent, copy): (Option<&ParentArchive>, Option<&mut CachedCopy>),
+        output: ArchiveOutput<'_>,
         cancel: &Cancel,
         on_event: &mut dyn FnMut(CreateEvent<'_>),
     ) -> Result<CreateSummary, BuildError> {
-        let options = self.options;
+        let ArchiveOutput { writer, path, copy } = output;
+        let Self { options, parent, .. } = *self;
         let mut layered = options.file_io.output(writer);
         let sink = ArchiveWriter::new(&mut *layered, options.sha256, options.encryption, copy);
         let mut sink = sink.at(path, "write").map_err(ArchiveError::from)?;
@@ -237,7 +246,7 @@ impl Work<'_> {
             let produce = |tell: &mut dyn FnMut(CreateEvent<'_>)| {
                 let matcher = parent
                     .map(|old| ParentMatcher::new(old, seconds(self.started), options.ignored));
-                let mut archiver = Archiver::new(options, (sender, matcher), cancel, tell);
+                let mut archiver = Archiver::new(options, sender, matcher, cancel, tell);
                 archiver.begin(self.comment().as_deref())?;
                 self.source.visit(self.selection, &mut archiver, cancel)?;
                 archiver.finish()

@@ -37,10 +37,10 @@ pub fn lock_kept<'a>(
             .iter()
             .filter(|archive| matches!(archive.decision, ObjectDecision::Keep(_)))
         {
-            if let Some(lock) = archive.lock {
+            if let Some((mode, until)) = archive.lock {
                 let version_id = archive.seen.version_id.clone();
                 let target = DeleteTarget { uri: archive.uri.clone(), version_id };
-                context.put_retention(&target, lock).await?;
+                context.put_retention(&target, mode, until).await?;
                 each(archive);
             }
         }
@@ -122,7 +122,7 @@ async fn remove_seen(
     }
 }
 
-/// Finds out what became of a deletion whose answer was lost, and whose repetition found another object or none.
+/// Resolves a deletion whose response was lost, and whose repetition found another object or none.
 async fn found_out(
     context: S3Context<'_>,
     archive: &StoredArchive,

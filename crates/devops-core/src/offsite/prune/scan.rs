@@ -201,7 +201,8 @@ impl Scan<'_> {
                 archive.decision = ObjectDecision::KeepLocked(hold);
             }
         } else {
-            archive.lock = archive.lock.and_then(|wanted| extended(version_status.hold, wanted));
+            archive.lock =
+                archive.lock.and_then(|(mode, until)| extended(version_status.hold, mode, until));
         }
         Ok(())
     }
@@ -258,7 +259,8 @@ pub(super) fn archive_of(
 /// Returns the lock that is to be put, unless there is one that lasts as long; the stronger mode stays.
 fn extended(
     hold: ObjectHold,
-    (mode, until): (RetentionMode, OffsetDateTime),
+    mode: RetentionMode,
+    until: OffsetDateTime,
 ) -> Option<(RetentionMode, OffsetDateTime)> {
     match hold.lock {
         Some((_, lasts)) if lasts.unix_timestamp() >= until.unix_timestamp() => None,
@@ -326,16 +328,10 @@ mod tests {
         let (soon, later) = (datetime!(2026-12-01 00:00 UTC), datetime!(2027-01-01 00:00 UTC));
         let hold = |mode, until| ObjectHold { lock: Some((mode, until)), is_legal: false };
 
-        assert_eq!(extended(ObjectHold::default(), (Governance, soon)), Some((Governance, soon)));
-        assert_eq!(extended(hold(Governance, later), (Compliance, soon)), None);
-        assert_eq!(extended(hold(Governance, soon), (Compliance, soon)), None);
-        assert_eq!(
-            extended(hold(Governance, soon), (Compliance, later)),
-            Some((Compliance, later))
-        );
-        assert_eq!(
-            extended(hold(Compliance, soon), (Governance, later)),
-            Some((Compliance, later))
-        );
+        assert_eq!(extended(ObjectHold::default(), Governance, soon), Some((Governance, soon)));
+        assert_eq!(extended(hold(Governance, later), Compliance, soon), None);
+        assert_eq!(extended(hold(Governance, soon), Compliance, soon), None);
+        assert_eq!(extended(hold(Governance, soon), Compliance, later), Some((Compliance, later)));
+        assert_eq!(extended(hold(Compliance, soon), Governance, later), Some((Compliance, later)));
     }
 }

@@ -40,16 +40,25 @@ struct ComposedPart {
     from: Option<u64>,
 }
 
+/// The rules for the parts of a composed object.
+#[derive(Clone, Copy, Debug)]
+pub struct PartRules {
+    /// The size of parts that are sent, about.
+    pub part_size: u64,
+    /// The most parts an object may have.
+    pub max_parts: u32,
+}
+
 impl Composition {
     /// Plans an object of `size` bytes, of which the base has the `shared` ones, in the order of the file.
     ///
-    /// What is sent is cut into parts of about `part_size`, of which there are at most `max_parts`, copied
-    /// ones included. Nothing if the part rules leave nothing to copy.
+    /// Copied parts count for the rules, too. Nothing if the part rules leave nothing to copy.
     pub fn plan(
-        (base, etag): (S3Uri, String),
+        base: S3Uri,
+        etag: String,
         size: u64,
         shared: &[SharedRange],
-        (part_size, max_parts): (u64, u32),
+        rules: PartRules,
     ) -> Option<Self> {
         let mut least = MIN_PART;
         loop {
@@ -57,8 +66,8 @@ impl Composition {
             if copied.is_empty() {
                 return None;
             }
-            let pieces = pieces(size, &copied, (part_size, max_parts));
-            if pieces.len() <= max_parts as usize {
+            let pieces = pieces(size, &copied, rules);
+            if pieces.len() <= rules.max_parts as usize {
                 return Some(Self { base, etag, pieces });
             }
             // Short copies make the most parts for the fewest bytes.
@@ -122,15 +131,11 @@ fn copied(shared: &[SharedRange], least: u64) -> Vec<SharedRange> {
     copied
 }
 
-fn pieces(
-    size: u64,
-    copied: &[SharedRange],
-    (part_size, max_parts): (u64, u32),
-) -> Vec<ComposedPart> {
+fn pieces(size: u64, copied: &[SharedRange], rules: PartRules) -> Vec<ComposedPart> {
     // What is sent is cut into parts of up to twice this.
-    let part_size = part_size.clamp(MIN_PART, MAX_PART / 2);
+    let part_size = rules.part_size.clamp(MIN_PART, MAX_PART / 2);
     // For a very large object, copies are as large as half of the parts need.
-    let copy_size = (size / u64::from(max_parts / 2)).clamp(USUAL_COPY, MAX_PART);
+    let copy_size = (size / u64::from(rules.max_parts / 2)).clamp(USUAL_COPY, MAX_PART);
     let mut pieces = Vec::new();
     let mut at = 0;
     for run in copied {
@@ -173,8 +178,13 @@ mod tests {
     const MIB: u64 = 1 << 20;
 
     fn plan(size: u64, shared: &[SharedRange]) -> Option<Composition> {
-        let base = ("s3://backups/old".parse().unwrap(), "etag".to_owned());
-        Composition::plan(base, size, shared, (8 * MIB, MAX_PARTS))
+        plan_within(MAX_PARTS, size, shared)
+    }
+
+    fn plan_within(max_parts: u32, size: u64, shared: &[SharedRange]) -> Option<Composition> {
+        let base = "s3://backups/old".parse().unwrap();
+        let rules = PartRules { part_size: 8 * MIB, max_parts };
+        Composition::plan(base, "etag".to_owned(), size, shared, rules)
     }
 
     fn shared(at: u64, from: u64, size: u64) -> SharedRange {
@@ -223,10 +233,7 @@ mod tests {
 
     #[test]
     fn a_store_with_fewer_parts_copies_larger_ones() {
-        let base = ("s3://backups/old".parse().unwrap(), "etag".to_owned());
-        let shared = [shared(0, 0, 2000)];
-
-        let composition = Composition::plan(base, 2000 * MIB, &shared, (8 * MIB, 4)).unwrap();
+        let composition = plan_within(4, 2000 * MIB, &[shared(0, 0, 2000)]).unwrap();
 
         assert_eq!(shown(&composition), [(1000, Some(0)), (1000, Some(1000))]);
     }

@@ -180,7 +180,7 @@ impl<'a> S3Context<'a> {
             let Some(pause) = pause.filter(|_| request.may_retry(&failure)) else {
                 return Err(failure);
             };
-            self.retry_after(request, &failure, (attempt, pause)).await?;
+            self.retry_after(request, &failure, attempt, pause).await?;
         }
     }
 
@@ -230,7 +230,8 @@ impl<'a> S3Context<'a> {
         &self,
         request: RequestOptions<'_>,
         failure: &RequestError,
-        (attempt, pause): (u32, Duration),
+        attempt: u32,
+        pause: Duration,
     ) -> Result<(), RequestError> {
         self.report_retry(failure, attempt, pause);
         self.pause(request, pause).await

@@ -202,7 +202,7 @@ impl S3Context<'_> {
                 failed.for_each(|(target, why)| each(target, DeleteOutcome::Failed(why)));
                 break;
             };
-            self.retry_after(self.delete_call(), failure, (attempt, pause)).await?;
+            self.retry_after(self.delete_call(), failure, attempt, pause).await?;
             wanted = again.into_iter().map(|(target, _)| target).collect();
         }
         Ok(Pending::Unnamed(unnamed))

@@ -148,7 +148,8 @@ impl Payload {
     pub(crate) async fn stored(
         &self,
         number: u32,
-        (response, attempts): (WriteResponse, u32),
+        response: WriteResponse,
+        attempts: u32,
         cancel_token: &CancelToken,
     ) -> StoredPart {
         let ours = self.sum.as_ref().map(Sum::checksum);

@@ -225,7 +225,8 @@ impl S3Context<'_> {
     pub(crate) async fn put_retention(
         &self,
         target: &DeleteTarget,
-        (mode, until): (RetentionMode, OffsetDateTime),
+        mode: RetentionMode,
+        until: OffsetDateTime,
     ) -> Result<(), RequestError> {
         let mode = match mode {
             RetentionMode::Governance => ObjectLockRetentionMode::Governance,

@@ -94,7 +94,7 @@ impl S3Context<'_> {
             self.execute(self.with_body("PutObject", &stall_detector, payload), send).await?;
         let given = encryption_given!(output);
         let response = answer_of!(output, output.version_id(), output.checksum_type(), given);
-        Ok((payload.stored(1, (response.clone(), attempts), self.cancel_token).await, response))
+        Ok((payload.stored(1, response.clone(), attempts, self.cancel_token).await, response))
     }
 
     fn with_body<'a>(
@@ -185,10 +185,7 @@ impl S3Context<'_> {
         };
         let (output, attempts) = self.execute(request, send).await?;
         let response = answer_of!(output, None::<&str>, None, encryption_given!(output));
-        Ok((
-            payload.stored(number, (response.clone(), attempts), self.cancel_token).await,
-            response,
-        ))
+        Ok((payload.stored(number, response.clone(), attempts, self.cancel_token).await, response))
     }
 
     /// Makes the parts into an object.

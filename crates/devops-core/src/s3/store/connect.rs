@@ -82,7 +82,7 @@ pub fn connect<'a>(
             ..options.clone()
         };
         let client = ClientHandle::new(builder, credentials, options.clone());
-        Ok(Store::new((client, interceptor), address, store))
+        Ok(Store::new(client, interceptor, address, store))
     })
 }
 

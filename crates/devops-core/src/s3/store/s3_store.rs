@@ -78,7 +78,8 @@ pub struct Store {
 
 impl Store {
     pub(crate) fn new(
-        (client, interceptor): (ClientHandle, ResponseInterceptor),
+        client: ClientHandle,
+        interceptor: ResponseInterceptor,
         address: ConnectOptions,
         options: StoreOptions,
     ) -> Self {

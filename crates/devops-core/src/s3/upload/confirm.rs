@@ -146,7 +146,7 @@ pub(crate) async fn protected_by_head(
     protected(context, uri, write, head.etag.as_deref(), PutResult { lacks, ..put_result }).await
 }
 
-/// Finds out what became of a write that failed in a way that leaves it open.
+/// Resolves an ambiguous write: the object may or may not be stored.
 ///
 /// The object is ours when it bears the token of this upload and is what was sent; the same content
 /// under another mark was there before.

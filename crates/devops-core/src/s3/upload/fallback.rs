@@ -67,7 +67,7 @@ pub(crate) fn lost_race(error: S3Error) -> S3Error {
         // S3 answers 404 where `If-Match` meets no object at all.
         matches!(failure.error_kind, RequestErrorKind::Exists | RequestErrorKind::NoObject)
     };
-    let message = "someone else changed the object meanwhile";
+    let message = "someone else changed the object during the upload";
     match error {
         S3Error::Exists(_) => {
             RequestError::local("PutObject", RequestErrorKind::Conflict, message.to_owned()).into()

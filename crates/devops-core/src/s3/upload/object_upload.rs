@@ -119,7 +119,7 @@ impl<'a> ObjectUpload<'a> {
         (self.attributes, &self.upload_token)
     }
 
-    /// Returns what is known of a write, to find out what became of it.
+    /// Returns the facts of a write by which its outcome is confirmed.
     pub(crate) fn write<'w>(
         &'w self,
         sent: &'w UploadedObject,
@@ -171,7 +171,7 @@ impl<'a> ObjectUpload<'a> {
                 let put_result = confirm_write(&self.context, self.uri, write, &response).await?;
                 Ok((sent, put_result))
             }
-            // A body that broke off here was not carried out there.
+            // The store does not carry out a request whose body was cut off here.
             Err(failure) if payload.content.has_failed() && !failure.is_after_lost_response => {
                 Err(payload.content.take_failure().expect("it has failed"))
             }

@@ -41,7 +41,7 @@ pub struct Preview {
 
 /// Puts a file; fails with [`S3Error::Exists`] when other content has the key and may not be replaced.
 ///
-/// A put that broke off leaves no object. It leaves no multipart upload either, unless it can be taken up
+/// An interrupted put leaves no object. It leaves no multipart upload either, unless it can be taken up
 /// again: then the error is [`S3Error::Resumable`].
 pub fn put<'a>(
     context: S3Context<'a>,

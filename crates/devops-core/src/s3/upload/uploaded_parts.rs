@@ -109,7 +109,7 @@ impl UploadedParts {
         let etag = Some(listed.etag.clone());
         let checksum = listed.checksum.clone();
         let response = WriteResponse { etag, checksum, ..WriteResponse::default() };
-        let stored = payload.stored(part.number, (response, 0), cancel_token).await;
+        let stored = payload.stored(part.number, response, 0, cancel_token).await;
         let is_by_etag = stored.md5.is_some_and(|md5| hex(&md5) == listed.etag);
         (stored.confirmed || is_by_etag).then_some(stored)
     }

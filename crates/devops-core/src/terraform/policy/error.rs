@@ -23,7 +23,7 @@ pub enum PolicyError {
         /// The error.
         reason: String,
     },
-    /// There is no file of a policy at all.
+    /// No policy file was found.
     #[error("there is no policy (`*.rego`) in {}", names(.paths))]
     NoPolicy {
         /// The paths that were searched.

@@ -8,7 +8,7 @@ use std::{
 use devops_core::{
     kind::HasKind,
     s3::{
-        Composition, Event, Journals, ObjectSummary, Outcome, Proof, PutOptions, Resume,
+        Composition, Event, Journals, ObjectSummary, Outcome, PartRules, Proof, PutOptions, Resume,
         ResumePolicy, RetryConfig, S3Error, SharedRange, UploadItem, put_composed,
     },
 };
@@ -62,8 +62,8 @@ impl Made {
     }
 
     fn composed_of(&self, shared: &[SharedRange]) -> Composition {
-        let rules = (PART, 10_000);
-        Composition::plan((uri("old.bin"), self.etag()), NEW, shared, rules).unwrap()
+        let rules = PartRules { part_size: PART, max_parts: 10_000 };
+        Composition::plan(uri("old.bin"), self.etag(), NEW, shared, rules).unwrap()
     }
 
     fn put(

@@ -13,9 +13,9 @@ use std::{
 use devops_core::{
     kind::{HasKind, Kind},
     s3::{
-        Algorithm, Composition, Journals, ObjectSummary, OverwritePolicy, Proof, PutOptions,
-        Resume, ResumePolicy, RetryConfig, S3Error, SharedRange, UploadItem, UploadStream,
-        ensure_absent, put, put_composed, put_stream,
+        Algorithm, Composition, Journals, ObjectSummary, OverwritePolicy, PartRules, Proof,
+        PutOptions, Resume, ResumePolicy, RetryConfig, S3Error, SharedRange, UploadItem,
+        UploadStream, ensure_absent, put, put_composed, put_stream,
     },
 };
 use devops_fakes::s3::{Entry, Fault};
@@ -318,7 +318,8 @@ impl FaultCase {
     fn composition(&self) -> Option<Composition> {
         let etag = self.test_store.server.object("backups", "old.bin")?.etag;
         let shared = [SharedRange { at: 0, from: 0, size: PART }];
-        Composition::plan((uri("old.bin"), etag), self.size, &shared, (PART, 10_000))
+        let rules = PartRules { part_size: PART, max_parts: 10_000 };
+        Composition::plan(uri("old.bin"), etag, self.size, &shared, rules)
     }
 
     fn n_journals(&self) -> usize {

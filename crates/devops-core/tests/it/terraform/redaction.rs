@@ -316,7 +316,7 @@ fn lines_of_a_long_secret_are_hidden_and_lines_of_any_yaml_are_not() {
         ("user", "user"),
         ("   + c2VjcmV0MQ", "   + (sensitive value)"),
         ("x password: hunter2!x", "x (sensitive value)"),
-        // What a provisioner prints is no word of terraform's.
+        // Output of a provisioner is not text of terraform.
         ("a.b (local-exec): user", "a.b (local-exec): (sensitive value)"),
         ("a.b (local-exec): name: postgres\nuser", "a.b (local-exec): (sensitive value)\nuser"),
         ("a.b (local-exec): - destroy", "a.b (local-exec): - destroy"),

@@ -42,7 +42,7 @@ pub(super) fn reopened(pending: &PendingEntry) -> Result<(File, Meta), Errno> {
     Ok((file, meta))
 }
 
-/// Says what became of a file that gave fewer or more bytes than its size promised.
+/// Returns the change of a file that gave fewer or more bytes than its size.
 pub(super) fn after_content(
     entry: &Entry,
     n_read: u64,
